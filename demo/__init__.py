@@ -1,0 +1,1 @@
+"""Digit Live: the desktop application around the DIGIT network."""

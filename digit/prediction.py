@@ -1,0 +1,30 @@
+"""What every backend answers for one crop, and the landmark prior that it may be given. Imports numpy only."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+#: Side of the square crop that every network takes, in pixels.
+CROP_SIZE = 256
+#: Half the depth range of the 2.5D pose and of the relative root depth, in mm.
+DEPTH_RANGE_MM = 200.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Prediction:
+    """Both hands in one crop. Arrays are read-only."""
+
+    joints_2p5d: np.ndarray  # (42, 3) float32: x, y in crop pixels; z in mm relative to the joint's own wrist
+    confidence: np.ndarray  # (42,) float32 in [0, 1], from the joint's heatmap
+    part_labels: np.ndarray  # (128, 128) uint8: part class of each cell (`digit.skeleton`)
+    handedness: np.ndarray  # (2,) float32: probability that the right, the left hand is in the crop
+    root_depth_mm: float  # left wrist z minus right wrist z
+
+
+#: Where a single-hand landmarker saw the joints: (42, 4) float32, x, y in crop pixels, z in mm relative to the own
+#: wrist, weight in [0, 1] (0 = this joint was not seen). All zeros = no prior.
+Prior = np.ndarray
+
+#: (256, 256, 3) uint8 RGB crop and an optional prior in, Prediction out.
+Backend = Callable[[np.ndarray, Prior | None], Prediction]
