@@ -1,0 +1,50 @@
+# make run | test | check | bench. Each sets up what it needs; the second time that is quick.
+
+SHELL := /bin/bash
+VENV := .venv
+BIN := $(VENV)/bin
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo $$p && break; done)
+ARGS ?=
+
+# What the window's tests need on Debian and Ubuntu: a virtual screen, Mesa's software OpenGL and Qt's X11 libraries.
+DEBIAN := xvfb xauth libegl1 libgl1 libgl1-mesa-dri libgles2 libxcb-cursor0 libxkbcommon-x11-0 libxcb-icccm4 \
+	libxcb-keysyms1 libxcb-shape0 libxcb-image0 libxcb-render-util0 libxcb-xinerama0 libxcb-randr0 libdbus-1-3
+XVFB := xvfb-run -a -s "-screen 0 1280x800x24 +extension GLX"
+
+.PHONY: run test check bench setup debian clean
+
+run: setup
+	$(BIN)/python launcher.py $(ARGS)
+
+test: setup debian
+	@if command -v xvfb-run >/dev/null; then $(XVFB) $(BIN)/python -m pytest $(ARGS); else $(BIN)/python -m pytest $(ARGS); fi
+
+check: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+
+bench: setup
+	$(BIN)/python -m digit.bench $(ARGS)
+
+setup: $(VENV)/.installed
+
+$(VENV)/.installed: pyproject.toml
+	@if [ -z "$(PYTHON)" ]; then echo "Python 3.11, 3.12 or 3.13 is needed; install one or give PYTHON=/path/to/python." >&2; exit 2; fi
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+debian:
+	@command -v dpkg-query >/dev/null || exit 0; \
+	missing=$$(for p in $(DEBIAN); do \
+		dpkg-query -W -f '$${db:Status-Status}' $$p 2>/dev/null | grep -qx installed || echo $$p; done); \
+	[ -n "$$missing" ] || exit 0; \
+	if [ "$$(id -u)" = 0 ]; then root=; \
+	elif sudo -n true 2>/dev/null; then root="sudo -n"; \
+	else echo "The tests of the window need these packages: sudo apt-get install" $$missing >&2; exit 0; fi; \
+	$$root apt-get update -qq && $$root env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $$missing >/dev/null
+
+clean:
+	rm -rf $(VENV) build *.egg-info .pytest_cache .ruff_cache
