@@ -1,0 +1,75 @@
+"""The one painter: screen, export and golden pictures are drawn here."""
+
+import cv2
+import numpy as np
+
+from demo.palette import CROP_RGB, JOINT_RGB, PART_RGB
+from demo.records import Hand, Scene
+from demo.settings import OverlayOptions
+from digit.prediction import CROP_SIZE
+from digit.skeleton import BACKGROUND, BONES, SLOTS
+
+#: OpenCV draws at sixteenths of a pixel.
+_SUBPIXEL_BITS = 4
+
+
+def paint(image: np.ndarray, scene: Scene, options: OverlayOptions | None = None) -> np.ndarray:
+    """A copy of the (H, W, 3) uint8 RGB picture with the scene drawn over it, in the same orientation."""
+    options = options or OverlayOptions()
+    painted = np.array(image, order="C")
+    if options.parts and scene.part_labels is not None and scene.image_from_crop is not None:
+        _paint_parts(painted, scene.part_labels, scene.image_from_crop, options.opacity)
+    # So thick that it looks alike on every camera.
+    thickness = max(1, round(image.shape[0] / 360))
+    if options.crop and scene.image_from_crop is not None:
+        outline = [_fixed_point(corner) for corner in crop_corners_px(scene.image_from_crop)]
+        cv2.polylines(painted, [np.array(outline, np.int32)], True, CROP_RGB, thickness, cv2.LINE_AA, _SUBPIXEL_BITS)
+    for hand in scene.hands:
+        _paint_hand(painted, hand, thickness, options)
+    return painted
+
+
+def crop_corners_px(image_from_crop: np.ndarray) -> np.ndarray:
+    """(4, 2) image pixels of the crop's outer corners, clockwise from the top left."""
+    corners = np.array([[0, 0], [1, 0], [1, 1], [0, 1]]) * CROP_SIZE - 0.5
+    return corners @ image_from_crop[:, :2].T + image_from_crop[:, 2]
+
+
+def _paint_parts(image: np.ndarray, part_labels: np.ndarray, image_from_crop: np.ndarray, opacity: float) -> None:
+    """Blend the parts' colours in place, within the crop's bounding box only."""
+    corners_px = crop_corners_px(image_from_crop)
+    height, width = image.shape[:2]
+    left, top = np.clip(np.floor(corners_px.min(axis=0)).astype(int), 0, [width, height])
+    right, bottom = np.clip(np.ceil(corners_px.max(axis=0)).astype(int) + 1, 0, [width, height])
+    if left >= right or top >= bottom:
+        return
+    cell_px = CROP_SIZE / part_labels.shape[0]
+    crop_from_cell = np.array([[cell_px, 0, (cell_px - 1) / 2], [0, cell_px, (cell_px - 1) / 2], [0, 0, 1]])
+    area_from_cell = image_from_crop @ crop_from_cell - [[0, 0, left], [0, 0, top]]
+    size = (int(right - left), int(bottom - top))
+    # Colours and what they leave of the picture are both premultiplied, so that edges blend without a dark seam.
+    colour = (PART_RGB * opacity).round().astype(np.uint8)[part_labels]
+    rest = np.where(part_labels == BACKGROUND, 255, round(255 * (1 - opacity))).astype(np.uint8)
+    colour = cv2.warpAffine(colour, area_from_cell, size, flags=cv2.INTER_LINEAR)
+    rest = cv2.warpAffine(rest, area_from_cell, size, flags=cv2.INTER_LINEAR, borderValue=(255,))
+    area = image[top:bottom, left:right]
+    cv2.add(cv2.multiply(area, cv2.merge([rest, rest, rest]), scale=1 / 255), colour, dst=area)
+
+
+def _paint_hand(image: np.ndarray, hand: Hand, thickness: int, options: OverlayOptions) -> None:
+    rgb = [tuple(int(value) for value in row) for row in JOINT_RGB[SLOTS[hand.side]]]
+    points = [_fixed_point(joint) for joint in hand.joints_px]
+    if options.bones:
+        for child, parent in BONES:
+            cv2.line(image, points[child], points[parent], rgb[child], thickness, cv2.LINE_AA, _SUBPIXEL_BITS)
+    if options.joints:
+        radius = int(1.6 * thickness * 2**_SUBPIXEL_BITS)
+        for point, colour in zip(points, rgb, strict=True):
+            cv2.circle(image, point, radius, (255, 255, 255), -1, cv2.LINE_AA, _SUBPIXEL_BITS)
+            cv2.circle(image, point, int(0.75 * radius), colour, -1, cv2.LINE_AA, _SUBPIXEL_BITS)
+
+
+def _fixed_point(xy_px: np.ndarray) -> tuple[int, int]:
+    """OpenCV's subpixel integers. Far outside points are pulled in, where its 32-bit arithmetic holds."""
+    x, y = np.clip(np.nan_to_num(xy_px), -30_000, 30_000) * 2**_SUBPIXEL_BITS
+    return round(float(x)), round(float(y))

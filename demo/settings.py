@@ -1,0 +1,113 @@
+"""What a person can choose, and the file in which it persists."""
+
+import json
+import os
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from platformdirs import user_config_dir
+
+from digit.errors import UserError
+
+SourceKind = Literal["camera", "video", "images"]
+
+
+@dataclass(frozen=True, slots=True)
+class OverlayOptions:
+    """What `demo.overlay.paint` draws over the picture."""
+
+    parts: bool = True
+    joints: bool = True
+    bones: bool = True
+    crop: bool = False
+    opacity: float = 0.5  # of the parts, 0 to 1
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything the loop and the window can be told."""
+
+    source: SourceKind = "camera"
+    camera: int = 0
+    path: Path | None = None  # the video file or the folder of pictures
+    repeat: bool = False  # play a video again when it ends (live only)
+    backend: str = "auto"
+    model: str = "digit-lite"
+    weights: Path | None = None  # None = the shipped ones
+    hand_model: Path | None = None  # None = made from MediaPipe's wheel at first use
+    focal_px: float | None = None  # None = from the field of view
+    fov_deg: float = 65.0  # horizontal field of view that is assumed without a focal length
+    smooth: bool = True
+    prior: bool = True  # hand MediaPipe's landmarks to the network
+    mirror: bool = False  # of the view only
+    overlay: OverlayOptions = field(default_factory=OverlayOptions)
+
+
+#: A change in one of these means: stop the loop and start it again.
+RESTART = ("source", "camera", "path", "repeat", "backend", "model", "weights", "hand_model")
+#: What the file keeps. A path given for one run is not wanted in the next.
+PERSISTED = ("camera", "backend", "model", "focal_px", "fov_deg", "smooth", "prior", "mirror", "overlay")
+
+
+def needs_restart(old: Settings, new: Settings) -> bool:
+    """True when the loop cannot take the new settings while it runs."""
+    return any(getattr(old, name) != getattr(new, name) for name in RESTART)
+
+
+def settings_path() -> Path:
+    """The settings file of this user."""
+    return Path(user_config_dir("digit-live")) / "settings.json"
+
+
+def save_settings(settings: Settings, path: Path | None = None) -> None:
+    """Write the persistent part as JSON, at once or not at all. Raises UserError when the file cannot be written."""
+    path = path or settings_path()
+    values = {name: value for name, value in asdict(settings).items() if name in PERSISTED}
+    unfinished = path.with_name(path.name + ".new")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        unfinished.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
+        os.replace(unfinished, path)
+    except OSError as error:
+        raise UserError(f"the settings cannot be saved in {path}: {error.strerror}; make that folder writable") from error
+
+
+def load_settings(path: Path | None = None) -> tuple[Settings, str]:
+    """The saved settings and a notice: empty, or one sentence when the file was broken and defaults took its place."""
+    path = path or settings_path()
+    try:
+        saved = json.loads(path.read_text(encoding="utf-8"))
+        return _settings_from_json(saved), ""
+    except FileNotFoundError:
+        return Settings(), ""
+    except (OSError, ValueError, TypeError) as error:
+        return Settings(), f"the settings file {path} could not be used ({error}), so the defaults are in effect"
+
+
+def _settings_from_json(saved: Any) -> Settings:
+    """Raises ValueError or TypeError where a value is not what its field needs. Unknown names are skipped."""
+    if not isinstance(saved, dict):
+        raise ValueError("not a JSON object")
+    overlay = _checked(OverlayOptions(), saved.get("overlay", {}), tuple(f.name for f in fields(OverlayOptions)))
+    plain = tuple(name for name in PERSISTED if name != "overlay")
+    return replace(_checked(Settings(), saved, plain), overlay=overlay)
+
+
+def _checked(defaults: Any, saved: Any, names: tuple[str, ...]) -> Any:
+    if not isinstance(saved, dict):
+        raise ValueError("a group of settings is not a JSON object")
+    values = {name: saved[name] for name in names if name in saved}
+    for name, value in values.items():
+        default = getattr(defaults, name)
+        wanted = (int, float, type(None)) if name == "focal_px" else (int, float) if isinstance(default, float) else default.__class__
+        if not isinstance(value, wanted) or (isinstance(value, bool) and not isinstance(default, bool)):
+            raise ValueError(f"{name} is {value!r}")
+        low, high = LIMITS.get(name, (float("-inf"), float("inf")))
+        if value is not None and not isinstance(value, str | bool) and not low <= value <= high:
+            raise ValueError(f"{name} is {value!r}")
+    return replace(defaults, **values)
+
+
+#: Smallest and largest value of the numbers.
+LIMITS = {"camera": (0, 99), "focal_px": (1.0, 1e6), "fov_deg": (1.0, 179.0), "opacity": (0.0, 1.0)}

@@ -1,0 +1,164 @@
+"""The live loop's two threads: source -> [Latest] -> pipeline -> [Latest] -> `Worker.poll`.
+
+The window calls `poll` sixty times a second; it never waits. Each thread opens and closes what it owns, and what ends a
+thread (an error, or the source's last frame) travels down the same slots as the data. To change the source or the
+backend, stop the worker and start a new one (`demo.settings.needs_restart`).
+"""
+
+import threading
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+from time import monotonic
+
+from demo.latest import Latest
+from demo.pipeline import Pipeline, open_pipeline
+from demo.records import Frame, Scene
+from demo.settings import Settings, needs_restart
+from demo.sources import Source, open_source
+from demo.stats import Meter, Stats
+
+#: Opens the source of the settings, paced as it plays live.
+OpenSource = Callable[[Settings], Source]
+#: Loads backend and detector of the settings, telling each step in a few words.
+OpenPipeline = Callable[[Settings, Callable[[str], None]], Pipeline]
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What the inference thread runs on."""
+
+    backend: str
+    model: str
+    why: str  # one sentence: why this backend was chosen
+
+
+class Worker:
+    """Runs source and pipeline until `stop`, the source's end or an error.
+
+    ``open_source`` is called in the capture thread, ``open_pipeline`` in the inference thread.
+    """
+
+    def __init__(
+        self, settings: Settings, open_source: OpenSource = open_source, open_pipeline: OpenPipeline = open_pipeline
+    ) -> None:
+        self._settings = settings
+        self._open_source, self._open_pipeline = open_source, open_pipeline
+        self._frames: Latest[Frame] = Latest()
+        self._scenes: Latest[Scene] = Latest()
+        self._stopping, self._playing = threading.Event(), threading.Event()
+        self._playing.set()
+        self._meter = Meter()
+        self._source: Source | None = None
+        self._loaded: Loaded | None = None
+        self._status = "Starting"
+        self._threads = (
+            threading.Thread(target=self._capture, name="capture", daemon=True),
+            threading.Thread(target=self._infer, name="inference", daemon=True),
+        )
+
+    def start(self) -> "Worker":
+        """Start both threads and return at once."""
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def poll(self) -> Scene | None:
+        """The newest Scene, each once; None when there is nothing new. Never waits.
+
+        Raises what ended the loop, once: a UserError to show, or a fault. After the end it answers None (`ended`).
+        """
+        return self._scenes.take()
+
+    @property
+    def ended(self) -> bool:
+        """Nothing more will come: the source's last frame is through, or an error was raised by `poll`."""
+        return self._scenes.ended
+
+    @property
+    def status(self) -> str:
+        """What is being loaded, for a progress message; empty once Scenes come."""
+        return self._status
+
+    @property
+    def notice(self) -> str:
+        """The source's warning, such as a video that breaks off; empty when all is well."""
+        return "" if self._source is None else self._source.notice
+
+    @property
+    def loaded(self) -> Loaded | None:
+        """Backend and model, once they are loaded."""
+        return self._loaded
+
+    def stats(self) -> Stats:
+        """Frame rate and latency over the last seconds."""
+        return self._meter.stats()
+
+    @property
+    def paused(self) -> bool:
+        """True between ``pause(True)`` and ``pause(False)``."""
+        return not self._playing.is_set()
+
+    def pause(self, paused: bool) -> None:
+        """Hold the source, or go on. A video goes on where it stood, a camera with its newest picture."""
+        if paused:
+            self._playing.clear()
+        else:
+            self._playing.set()
+
+    def apply(self, settings: Settings) -> None:
+        """Take new settings from the next frame on. Raises ValueError where they need a new worker."""
+        if needs_restart(self._settings, settings):
+            raise ValueError("these settings need a new worker")
+        self._settings = settings
+
+    def stop(self, timeout_s: float = 5.0) -> bool:
+        """End both threads and wait for them, together at most ``timeout_s``. True when both have ended."""
+        self._stopping.set()
+        self._playing.set()
+        self._frames.close()
+        deadline = monotonic() + timeout_s
+        for thread in self._threads:
+            if thread.ident is not None:
+                thread.join(max(0.0, deadline - monotonic()))
+        return not any(thread.is_alive() for thread in self._threads)
+
+    def _capture(self) -> None:
+        try:
+            with closing(self._open_source(self._settings)) as source:
+                self._source = source
+                for frame in source:
+                    self._playing.wait()
+                    if self._stopping.is_set():
+                        break
+                    self._frames.put(frame)
+        except Exception as error:  # whatever it is, the reader of the slot must learn of it
+            self._frames.close(error)
+        finally:
+            self._frames.close()
+
+    def _infer(self) -> None:
+        try:
+            with closing(self._open_pipeline(self._settings, self._tell)) as pipeline:
+                backend = pipeline.backend
+                self._loaded = Loaded(backend.name, backend.model, backend.why)
+                self._status = "Waiting for the first picture"
+                while not self._stopping.is_set() and not self._frames.ended:
+                    frame = self._frames.wait(timeout_s=0.5)
+                    if frame is None:
+                        continue
+                    pipeline.settings = self._settings
+                    scene = pipeline(frame)
+                    self._meter.add(scene)
+                    self._scenes.put(scene)
+                    self._status = ""
+        except Exception as error:
+            self._scenes.close(error)
+        finally:
+            self._status = ""
+            self._stopping.set()
+            self._playing.set()
+            self._scenes.close()
+
+    def _tell(self, text: str) -> None:
+        self._status = text
