@@ -6,22 +6,23 @@ user's cache folder. mediapipe itself is imported when a `Landmarker` is made, s
 """
 
 import hashlib
-import os
 import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal, Protocol, Self
 
 import numpy as np
 import platformdirs
 
 from digit.errors import UserError
-from digit.skeleton import FROM_WRIST_FIRST, WRIST
+from digit.geometry import apply_affine
+from digit.prediction import Prior
+from digit.skeleton import FROM_WRIST_FIRST, JOINTS_PER_HAND, SLOTS, WRIST
 
 TASK_NAME = "hand_landmarker.task"
 TASK_SHA256 = "ef3f184fa8d5e6905ea4770282627d6937975119af763054312d05985c059bda"
@@ -65,7 +66,6 @@ class Landmarker:
             model = path.read_bytes()
         except OSError as error:
             raise UserError(f"Cannot read the hand model {path} ({error.strerror}); check --hand-model.") from error
-        os.environ.setdefault("GLOG_minloglevel", "2")  # else each start prints six lines about its delegate
         import mediapipe as mp
         from mediapipe.tasks.python import BaseOptions, vision
 
@@ -111,6 +111,36 @@ def _hand(handedness: Any, landmarks: Any, world_landmarks: Any, width: int, hei
     joints_rel_mm = joints_mm - joints_mm[WRIST]
     joints_px.flags.writeable = joints_rel_mm.flags.writeable = False
     return HandLandmarks(side, float(best.score), joints_px, joints_rel_mm)
+
+
+class SeenHand(Protocol):
+    """What a prior is made from: `HandLandmarks` or the live loop's own record."""
+
+    @property
+    def side(self) -> Literal["right", "left"]: ...
+    @property
+    def score(self) -> float: ...
+    @property
+    def joints_px(self) -> np.ndarray: ...
+    @property
+    def joints_rel_mm(self) -> np.ndarray: ...
+
+
+def prior_from_hands(hands: Sequence[SeenHand], crop_from_image: np.ndarray) -> Prior:
+    """The (42, 4) landmark prior of the hands in a crop; none gives all zeros.
+
+    A person has one hand of each side. Of two hands with the same side, the one that MediaPipe is less sure about
+    takes the other side's slots.
+    """
+    prior = np.zeros((2 * JOINTS_PER_HAND, 4), np.float32)
+    free: list[Literal["right", "left"]] = ["right", "left"]
+    for hand in sorted(hands, key=lambda hand: -hand.score)[:2]:
+        side = hand.side if hand.side in free else free[0]
+        free.remove(side)
+        prior[SLOTS[side], :2] = apply_affine(crop_from_image, hand.joints_px)
+        prior[SLOTS[side], 2] = hand.joints_rel_mm[:, 2]
+        prior[SLOTS[side], 3] = 1.0
+    return prior
 
 
 def model_file(progress: Callable[[str], None] | None = None, folder: Path | None = None) -> Path:
