@@ -1,0 +1,140 @@
+"""digit-lite: DIGIT's idea at a twentieth of its cost, for two CPU cores.
+
+The same path as the paper's Fig. 2: visual features, a probabilistic part segmentation, semantic features made of its
+probabilities, their fusion in a small UNet, and the 2.5D heads of Fig. 3. Two things differ. The backbone is
+`digit.trunk`, and the whole network works on 192x192 with logits resized to the paper's sizes. And the fusion may take a
+landmark prior: where a single-hand landmarker saw the joints. An all-zero prior leaves the plain network.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from digit.model import DigitOutput
+from digit.prediction import CROP_SIZE, DEPTH_RANGE_MM
+from digit.skeleton import PART_CLASSES
+from digit.trunk import WIDTHS, HandTrunk
+
+INPUT_SIZE = 192
+HEATMAP_SIZE = 64
+PART_SIZE = 128
+JOINTS = 42
+ROOT_BINS = 64
+#: Standard deviation of a prior joint's Gaussian, in cells of the fusion grid (stride 8).
+PRIOR_SIGMA = 0.8
+
+
+def conv(inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> nn.Sequential:
+    """Convolution, batch norm, ReLU."""
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=False),
+        nn.BatchNorm2d(outputs),
+        nn.ReLU(inplace=True),
+    )
+
+
+def resize(x: Tensor, size: int) -> Tensor:
+    return F.interpolate(x, size=(size, size), mode="bilinear", align_corners=False)
+
+
+class Neck(nn.Module):
+    """Top-down features: trunk stages at strides 4 to 32 in, (48 at stride 4, 96 at stride 8) out."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        _, c4, c8, c16, c32 = WIDTHS
+        self.top = conv(c32, 128, 1)
+        self.lateral16 = conv(c16, 128, 1)
+        self.smooth16 = conv(128, 128)
+        self.reduce16 = conv(128, 96, 1)
+        self.lateral8 = conv(c8, 96, 1)
+        self.smooth8 = conv(96, 96)
+        self.reduce8 = conv(96, 48, 1)
+        self.lateral4 = conv(c4, 48, 1)
+        self.smooth4 = conv(48, 48)
+
+    def forward(self, stages: list[Tensor]) -> tuple[Tensor, Tensor]:
+        _, s4, s8, s16, s32 = stages
+        p16 = self.smooth16(self.lateral16(s16) + resize(self.top(s32), s16.shape[-1]))
+        p8 = self.smooth8(self.lateral8(s8) + resize(self.reduce16(p16), s8.shape[-1]))
+        p4 = self.smooth4(self.lateral4(s4) + resize(self.reduce8(p8), s4.shape[-1]))
+        return p4, p8
+
+
+class Fusion(nn.Module):
+    """The UNet that fuses visual, semantic and prior features at stride 8; also returns its coarsest level."""
+
+    def __init__(self, inputs: int) -> None:
+        super().__init__()
+        self.enter = nn.Sequential(conv(inputs, 96, 1), conv(96, 96))
+        self.down16 = nn.Sequential(conv(96, 128, stride=2), conv(128, 128))
+        self.down32 = nn.Sequential(conv(128, 160, stride=2), conv(160, 160))
+        self.up16 = nn.Sequential(conv(160 + 128, 128, 1), conv(128, 128))
+        self.up8 = nn.Sequential(conv(128 + 96, 96, 1), conv(96, 96))
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        f8 = self.enter(x)
+        f16 = self.down16(f8)
+        f32 = self.down32(f16)
+        f16 = self.up16(torch.cat((f16, resize(f32, f16.shape[-1])), dim=1))
+        f8 = self.up8(torch.cat((f8, resize(f16, f8.shape[-1])), dim=1))
+        return f8, f32
+
+
+class DigitLite(nn.Module):
+    """See the module. About 4 M parameters, 1.4 GFLOP a crop."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.trunk = HandTrunk()
+        self.neck = Neck()
+        self.part_coarse = nn.Conv2d(48, PART_CLASSES, 1)
+        self.part_fine = nn.Sequential(conv(WIDTHS[0], 24, 1), nn.Conv2d(24, PART_CLASSES, 1))
+        self.semantic = conv(PART_CLASSES, 64, stride=2)
+        self.prior = conv(2 * JOINTS, 64, 1)
+        self.fusion = Fusion(96 + 64 + 64)
+        self.head_coarse = conv(96, 48, 1)
+        self.head = conv(48 + 48, 64)
+        self.heatmaps = nn.Conv2d(64, JOINTS, 1)
+        self.depths = nn.Conv2d(64, JOINTS, 1)
+        self.context = nn.Sequential(nn.Linear(160, 160), nn.ReLU(inplace=True))
+        self.root_depth = nn.Linear(160, ROOT_BINS)
+        self.handedness = nn.Linear(160, 2)
+
+    def forward(self, image: Tensor, prior: Tensor | None = None) -> DigitOutput:
+        """Both hands in a crop.
+
+        Args:
+            image: (B, 3, 256, 256), RGB in [0, 1].
+            prior: (B, 42, 4) as `digit.prediction.Prior`, or None for no prior.
+        """
+        if prior is None:
+            prior = image.new_zeros(image.shape[0], JOINTS, 4)
+        stages = self.trunk(resize(image, INPUT_SIZE))
+        p4, p8 = self.neck(stages)
+        part_logits = self.part_coarse(p4)
+        semantic = self.semantic(part_logits.softmax(dim=1))
+        hint = self.prior(prior_maps(prior, p8.shape[-1]).to(p8.dtype))
+        f8, f32 = self.fusion(torch.cat((p8, semantic, hint), dim=1))
+        head = self.head(torch.cat((p4, resize(self.head_coarse(f8), p4.shape[-1])), dim=1))
+        context = self.context(f32.mean(dim=(2, 3)))
+        fine = self.part_fine(stages[0])
+        return DigitOutput(
+            heatmap_logits=resize(self.heatmaps(head), HEATMAP_SIZE),
+            depth_maps=resize(self.depths(head), HEATMAP_SIZE) + 32.0,
+            part_logits=resize(resize(part_logits, fine.shape[-1]) + fine, PART_SIZE),
+            root_depth_logits=self.root_depth(context),
+            handedness_logits=self.handedness(context),
+        )
+
+
+def prior_maps(prior: Tensor, size: int) -> Tensor:
+    """Draw a prior (B, 42, 4) as (B, 84, size, size): a Gaussian a joint, then the same times its depth in [-1, 1]."""
+    cell = CROP_SIZE / size
+    grid = torch.arange(size, device=prior.device, dtype=prior.dtype)
+    x, y, z_mm, weight = prior.unbind(dim=-1)
+    column = torch.exp(-(((x.unsqueeze(-1) + 0.5) / cell - 0.5 - grid) ** 2) / (2 * PRIOR_SIGMA**2))
+    row = torch.exp(-(((y.unsqueeze(-1) + 0.5) / cell - 0.5 - grid) ** 2) / (2 * PRIOR_SIGMA**2))
+    maps = row.unsqueeze(-1) * (column * weight.unsqueeze(-1)).unsqueeze(-2)
+    depth = (z_mm / DEPTH_RANGE_MM * 2).clamp(-1, 1)
+    return torch.cat((maps, maps * depth[..., None, None]), dim=1)
