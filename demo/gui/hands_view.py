@@ -1,0 +1,198 @@
+"""Both hands in 3D: a vispy canvas with one lit mesh a hand, their shadows, a ground grid and a turntable camera."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from vispy.gloo import IndexBuffer, VertexBuffer
+from vispy.scene import SceneCanvas, TurntableCamera
+from vispy.scene.node import Node
+from vispy.scene.visuals import Line, create_visual_node
+from vispy.visuals import Visual
+from vispy.visuals.transforms import STTransform
+
+from demo.gui import theme
+from demo.gui.hand_mesh import TRIANGLES, VERTICES, hand_vertices, vertex_colors, world_from_camera
+from demo.records import Scene, Side
+
+#: (azimuth, elevation) in degrees of the turntable for each named view. "front" is what the camera sees.
+VIEWS: Mapping[str, tuple[float, float]] = {"front": (0.0, 0.0), "side": (90.0, 0.0), "top": (0.0, 89.0)}
+VISIBLE_MM = 360.0  # height of what the view shows at the hands
+FLOOR_BELOW_MM = 30.0  # the floor lies this far below the lowest joint
+GRID_STEP_MM = 50.0
+GRID_HALF_MM = 500.0
+FOLLOW = 0.08  # share of the way that the camera's centre goes to the hands with each scene; the floor likewise
+
+_VERTEX = """
+attribute vec3 a_position;
+attribute vec3 a_normal;
+attribute vec3 a_color;
+uniform float u_shadow;
+uniform float u_floor;
+varying vec3 v_normal;
+varying vec3 v_color;
+void main() {
+    vec3 position = a_position;
+    if (u_shadow > 0.5) {
+        float height = position.z - u_floor;
+        position = vec3(position.xy + height * vec2(0.12, 0.12), u_floor);
+    }
+    v_normal = a_normal;
+    v_color = a_color;
+    gl_Position = $transform(vec4(position, 1.0));
+}
+"""
+
+_FRAGMENT = """
+uniform float u_shadow;
+uniform vec3 u_shadow_color;
+uniform vec3 u_eye;
+varying vec3 v_normal;
+varying vec3 v_color;
+void main() {
+    if (u_shadow > 0.5) { gl_FragColor = vec4(u_shadow_color, 1.0); return; }
+    vec3 n = normalize(v_normal);
+    vec3 key = normalize(u_eye + vec3(-0.3, 0.0, 0.9));
+    float diffuse = max(dot(n, key), 0.0);
+    float sky = 0.5 + 0.5 * n.z;
+    float shine = pow(max(dot(n, normalize(key + u_eye)), 0.0), 36.0);
+    float rim = pow(1.0 - max(dot(n, u_eye), 0.0), 3.0);
+    vec3 color = v_color * (0.22 + 0.20 * sky + 0.68 * diffuse) + vec3(0.14) * shine + v_color * 0.20 * rim;
+    gl_FragColor = vec4(color, 1.0);
+}
+"""
+
+
+class HandVisual(Visual):
+    """One hand: fixed triangles and colours; `move` uploads new positions and normals only."""
+
+    def __init__(self, colors: np.ndarray, shadow: bool = False) -> None:
+        """``colors``: (21, 3) joint colours in [0, 1]."""
+        super().__init__(_VERTEX, _FRAGMENT)
+        self._positions = VertexBuffer(np.zeros((VERTICES, 3), np.float32))
+        self._normals = VertexBuffer(np.zeros((VERTICES, 3), np.float32))
+        self.shared_program["a_position"] = self._positions
+        self.shared_program["a_normal"] = self._normals
+        self.shared_program["a_color"] = VertexBuffer(vertex_colors(colors))
+        self.shared_program["u_shadow"] = float(shadow)
+        self.shared_program["u_shadow_color"] = (0.043, 0.055, 0.07)
+        self.shared_program["u_floor"] = 0.0
+        self.shared_program["u_eye"] = (0.0, -1.0, 0.0)
+        self._draw_mode = "triangles"
+        self._index_buffer = IndexBuffer(TRIANGLES)
+        self.set_gl_state("opaque", depth_test=True, cull_face=False)
+
+    def move(self, positions: np.ndarray, normals: np.ndarray) -> None:
+        """Place the hand: (VERTICES, 3) float32 world positions in mm and unit normals."""
+        self._positions.set_data(positions)
+        self._normals.set_data(normals)
+        self.update()
+
+    def look(self, eye: tuple[float, float, float], floor: float) -> None:
+        """Tell the shader the unit direction towards the viewer and the height of the floor in mm."""
+        self.shared_program["u_eye"] = eye
+        self.shared_program["u_floor"] = floor
+
+    def _prepare_transforms(self, view: Visual) -> None:
+        view.view_program.vert["transform"] = view.transforms.get_transform()
+
+
+HandNode = create_visual_node(HandVisual)
+
+
+def _grid() -> tuple[np.ndarray, np.ndarray]:
+    """Points (N, 3) and RGBA colours (N, 4) of line pieces on the plane z = 0 that fade towards the rim."""
+    ticks = np.arange(-GRID_HALF_MM, GRID_HALF_MM + 1, GRID_STEP_MM)
+    fixed, start = np.meshgrid(ticks, ticks[:-1], indexing="ij")
+    pieces = np.stack([np.stack([fixed, start], -1), np.stack([fixed, start + GRID_STEP_MM], -1)], 2).reshape(-1, 2)
+    points = np.concatenate([pieces, pieces[:, ::-1]])
+    alpha = np.clip(1.0 - np.linalg.norm(points, axis=1) / GRID_HALF_MM, 0, 1)
+    colors = np.concatenate([np.tile([0.36, 0.42, 0.50], (len(points), 1)), 0.8 * alpha[:, None]], 1)
+    return np.c_[points, np.zeros(len(points))].astype(np.float32), colors.astype(np.float32)
+
+
+class HandsView:
+    """The canvas and what stands in it. ``native`` is the widget to put into a layout."""
+
+    def __init__(self, joint_colors: Mapping[Side, np.ndarray]) -> None:
+        """``joint_colors``: (21, 3) colours in [0, 1] for each side."""
+        self.canvas = SceneCanvas(
+            keys=None, bgcolor=theme.PANEL, show=False, app="pyqt6", config={"samples": 4}, size=(480, 400)
+        )
+        self.native = self.canvas.native
+        self._view = self.canvas.central_widget.add_view()
+        self._view.camera = TurntableCamera(fov=28, scale_factor=VISIBLE_MM)
+        self._view.camera.depth_value = 10  # clip at a tenth and ten times the distance; the default ruins the depth buffer
+        points, colors = _grid()
+        self._grid = Line(points, colors, connect="segments", method="gl", parent=self._view.scene)
+        self._grid.transform = STTransform()
+        self._grid.set_gl_state("translucent", depth_test=True)
+        self._shadows = {side: self._node(c, shadow=True) for side, c in joint_colors.items()}
+        self._hands = {side: self._node(c) for side, c in joint_colors.items()}
+        self._center = world_from_camera([0.0, 0.0, 500.0])
+        self._floor = -100.0
+        self._settled = False  # the first hands are centred at once, later ones eased
+        self.canvas.events.draw.connect(self._look, position="first")
+        self.show_view("front")
+        self._place()
+
+    @property
+    def camera(self) -> TurntableCamera:
+        """The turntable: azimuth, elevation, scale_factor (mm) and centre."""
+        return self._view.camera
+
+    @property
+    def view(self) -> str:
+        """The named view that the camera stands in; empty once a person has turned it."""
+        here = (self.camera.azimuth, self.camera.elevation)
+        return next((name for name, angles in VIEWS.items() if np.allclose(here, angles, atol=0.5)), "")
+
+    def show_view(self, name: str) -> None:
+        """Turn to one of VIEWS and take back any zoom."""
+        self.camera.azimuth, self.camera.elevation = VIEWS[name]
+        self.camera.scale_factor = VISIBLE_MM
+
+    def show(self, scene: Scene | None) -> None:
+        """Draw this scene's hands; None or no hands leaves the empty ground."""
+        joints = {hand.side: world_from_camera(hand.joints_mm) for hand in scene.hands} if scene else {}
+        joints = {side: points for side, points in joints.items() if np.isfinite(points).all()}
+        for side, node in self._hands.items():
+            node.visible = self._shadows[side].visible = side in joints
+            if side in joints:
+                positions, normals = hand_vertices(joints[side])
+                node.move(positions, normals)
+                self._shadows[side].move(positions, normals)
+        if joints:
+            middle = np.mean([points.mean(0) for points in joints.values()], 0)
+            lowest = min(float(points[:, 2].min()) for points in joints.values())
+            share = FOLLOW if self._settled else 1.0
+            self._center = self._center + share * (middle - self._center)
+            self._floor += share * (lowest - FLOOR_BELOW_MM - self._floor)
+            self._settled = True
+            self._place()
+        self.canvas.update()
+
+    def picture(self) -> np.ndarray:
+        """(H, W, 3) uint8 RGB of the view as it is now."""
+        return self.canvas.render(alpha=False)
+
+    def close(self) -> None:
+        """Free the canvas, its widget and its GL context."""
+        self.canvas.close()
+
+    def _node(self, colors: np.ndarray, shadow: bool = False) -> Node:
+        node = HandNode(colors, shadow=shadow, parent=self._view.scene)
+        node.visible = False
+        return node
+
+    def _place(self) -> None:
+        """Point the camera at the hands; the floor steps under them by whole squares, so that it seems to lie still."""
+        x, y, z = (float(value) for value in self._center)
+        step = GRID_STEP_MM
+        self._grid.transform.translate = (round(x / step) * step, round(y / step) * step, self._floor)
+        self.camera.center = (x, y, z)
+
+    def _look(self, event: object) -> None:
+        azimuth, elevation = np.radians([self.camera.azimuth, self.camera.elevation])
+        eye = (np.sin(azimuth) * np.cos(elevation), -np.cos(azimuth) * np.cos(elevation), np.sin(elevation))
+        for node in (*self._hands.values(), *self._shadows.values()):
+            node.look(eye, self._floor + 0.5)
