@@ -24,6 +24,9 @@ OpenSource = Callable[[Settings], Source]
 OpenPipeline = Callable[[Settings, Callable[[str], None]], Pipeline]
 
 
+WAITING = "Waiting for the first picture"
+
+
 @dataclass(frozen=True, slots=True)
 class Loaded:
     """What the inference thread runs on."""
@@ -114,9 +117,7 @@ class Worker:
 
     def stop(self, timeout_s: float = 5.0) -> bool:
         """End both threads and wait for them, together at most ``timeout_s``. True when both have ended."""
-        self._stopping.set()
-        self._playing.set()
-        self._frames.close()
+        self._halt()
         deadline = monotonic() + timeout_s
         for thread in self._threads:
             if thread.ident is not None:
@@ -127,6 +128,8 @@ class Worker:
         try:
             with closing(self._open_source(self._settings)) as source:
                 self._source = source
+                if self._stopping.is_set():  # `stop` came before there was a source to stop
+                    return
                 for frame in source:
                     self._playing.wait()
                     if self._stopping.is_set():
@@ -142,7 +145,7 @@ class Worker:
             with closing(self._open_pipeline(self._settings, self._tell)) as pipeline:
                 backend = pipeline.backend
                 self._loaded = Loaded(backend.name, backend.model, backend.why)
-                self._status = "Waiting for the first picture"
+                self._status = WAITING
                 while not self._stopping.is_set() and not self._frames.ended:
                     frame = self._frames.wait(timeout_s=0.5)
                     if frame is None:
@@ -151,14 +154,22 @@ class Worker:
                     scene = pipeline(frame)
                     self._meter.add(scene)
                     self._scenes.put(scene)
-                    self._status = ""
+                    if self._status == WAITING:
+                        self._status = ""
         except Exception as error:
             self._scenes.close(error)
         finally:
             self._status = ""
-            self._stopping.set()
-            self._playing.set()
+            self._halt()
             self._scenes.close()
+
+    def _halt(self) -> None:
+        """Wake whoever waits, to end."""
+        self._stopping.set()
+        self._playing.set()
+        self._frames.close()
+        if self._source is not None:
+            self._source.stop()
 
     def _tell(self, text: str) -> None:
         self._status = text

@@ -1,0 +1,113 @@
+"""MediaPipe's hands as `Detection` records, either at once or from a thread of its own.
+
+Both detectors answer a frame with a `Sighting`, the hands and the time at which they stood there. mediapipe is imported
+in the thread that looks.
+"""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from demo.latest import Latest
+from demo.records import Detection, Frame
+from digit.errors import UserError
+from digit.landmarker import Landmarker
+
+Tell = Callable[[str], None]
+
+#: A sighting that is older than this says nothing about where the hands are now.
+STALE_NS = 150_000_000
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sighting:
+    """The hands that a landmarker saw in one frame."""
+
+    time_ns: int  # capture time of that frame
+    detections: tuple[Detection, ...]
+
+
+class Detector(Protocol):
+    """Looks for hands."""
+
+    def __call__(self, frame: Frame) -> Sighting | None:
+        """What is known about the hands of this frame; None when nothing is."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class LandmarkDetector:
+    """Looks at each frame that it is given, and answers for that frame: the same every time, on every machine.
+
+    Open, call and close it in one thread.
+    """
+
+    def __init__(self, hand_model: Path | None = None, tell: Tell | None = None) -> None:
+        """Raises UserError when the model file cannot be had or read."""
+        self._landmarker = Landmarker("video", hand_model, progress=tell)
+        self._last_ms = -1
+
+    def __call__(self, frame: Frame) -> Sighting:
+        # MediaPipe refuses a timestamp that does not grow, and two frames may share a millisecond.
+        self._last_ms = max(frame.time_ns // 1_000_000, self._last_ms + 1)
+        hands = self._landmarker(frame.image, self._last_ms)
+        found = tuple(Detection(hand.side, hand.score, hand.joints_px, hand.joints_rel_mm) for hand in hands)
+        return Sighting(frame.time_ns, found)
+
+    def close(self) -> None:
+        """Free the networks."""
+        self._landmarker.close()
+
+
+class BackgroundDetector:
+    """Looks at the newest frame in a thread of its own, so that calling it never waits.
+
+    It answers with its last sighting as long as that is fresh. An error in the thread is raised by the next call.
+    """
+
+    def __init__(self, open_detector: Callable[[], Detector], stale_ns: int = STALE_NS) -> None:
+        """``open_detector`` is called in the thread, which also closes what it gave."""
+        self._open_detector, self._stale_ns = open_detector, stale_ns
+        self._frames: Latest[Frame] = Latest()
+        self._sightings: Latest[Sighting] = Latest()
+        self._newest: Sighting | None = None
+        self._thread = threading.Thread(target=self._look, name="landmarks", daemon=True)
+        self._thread.start()
+
+    def __call__(self, frame: Frame) -> Sighting | None:
+        self._frames.put(frame)
+        self._newest = self._sightings.take() or self._newest
+        if self._newest is None or frame.time_ns - self._newest.time_ns > self._stale_ns:
+            return None
+        return self._newest
+
+    def close(self) -> None:
+        """End the thread; a model that is still being downloaded is waited for a moment only."""
+        self._frames.close()
+        self._thread.join(timeout=2.0)
+
+    def _look(self) -> None:
+        try:
+            detector = self._open_detector()
+            try:
+                while not self._frames.ended:
+                    frame = self._frames.wait(timeout_s=0.5)
+                    sighting = None if frame is None else detector(frame)
+                    if sighting is not None:
+                        self._sightings.put(sighting)
+            finally:
+                detector.close()
+        except Exception as error:
+            self._sightings.close(error)
+
+
+def open_detector(hand_model: Path | None, tell: Tell) -> Detector:
+    """A landmark detector that tells how its model comes, and an empty text once it is there."""
+    if hand_model is not None and not hand_model.is_file():
+        raise UserError(f"there is no hand model {hand_model}; check the path given with --hand-model")
+    detector = LandmarkDetector(hand_model, tell)
+    tell("")
+    return detector

@@ -1,0 +1,70 @@
+"""Which hands are there, and which is which: hysteresis over several frames, so that one bad frame flips nothing."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from digit.skeleton import JOINTS_PER_HAND
+
+#: A hand enters above the first and leaves below the second probability, after so many frames in a row.
+ENTER_AT, LEAVE_AT = 0.6, 0.4
+ENTER_FRAMES, LEAVE_FRAMES = 2, 4
+#: Exchanged sides are believed after so many frames in a row.
+SWAP_FRAMES = 5
+#: The sides count as exchanged when that puts the hands this many times nearer to where they were.
+_CLEARLY = 2.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Decision:
+    """What to make of one prediction."""
+
+    swapped: bool  # its right hand is the left one and the other way round
+    present: np.ndarray  # (2,) bool: the right, the left hand is there
+
+
+class Handedness:
+    """Follows the two hands by place and by probability."""
+
+    def __init__(self) -> None:
+        self._present = np.zeros(2, bool)
+        self._frames = np.zeros(2, int)  # in a row that spoke against what is believed
+        self._joints_px = np.full((2, JOINTS_PER_HAND, 2), np.nan)
+        self._swaps = 0
+
+    def __call__(self, joints_px: np.ndarray, handedness: np.ndarray) -> Decision:
+        """Decide on joints (42, 2) in image pixels and the probabilities (2,) of right and left."""
+        joints_px = joints_px.reshape(2, JOINTS_PER_HAND, 2)
+        seen = handedness >= 0.5
+        self._swaps = self._swaps + 1 if self._exchanged(joints_px, seen) else 0
+        swapped = 0 < self._swaps < SWAP_FRAMES
+        if self._swaps >= SWAP_FRAMES:
+            self._swaps = 0
+            self._present, self._frames = self._present[::-1].copy(), self._frames[::-1].copy()
+        if swapped:
+            joints_px, handedness = joints_px[::-1], handedness[::-1]
+        self._believe(handedness)
+        self._joints_px = np.where(self._present[:, None, None], joints_px, np.nan)
+        return Decision(swapped, self._present.copy())
+
+    def _exchanged(self, joints_px: np.ndarray, seen: np.ndarray) -> bool:
+        """True when the hands seen are clearly nearer to where the other side was. A hand without a past counts one size."""
+        if not seen.any() or not self._present.any():
+            return False
+        size_px = np.nanmax(np.ptp(self._joints_px[self._present], axis=1))
+        far = max(float(size_px), 1.0)
+
+        def distance_px(last: np.ndarray) -> float:
+            each = np.linalg.norm(joints_px - last, axis=-1).mean(axis=-1)
+            return float(np.where(np.isnan(each), far, each)[seen].sum())
+
+        return distance_px(self._joints_px[::-1]) * _CLEARLY < distance_px(self._joints_px)
+
+    def _believe(self, handedness: np.ndarray) -> None:
+        against = np.where(self._present, handedness < LEAVE_AT, handedness > ENTER_AT)
+        self._frames = np.where(against, self._frames + 1, 0)
+        # With no hand yet there is nothing to protect: the first one counts at once.
+        enter_frames = ENTER_FRAMES if self._present.any() else 1
+        changed = self._frames >= np.where(self._present, LEAVE_FRAMES, enter_frames)
+        self._present = self._present ^ changed
+        self._frames[changed] = 0

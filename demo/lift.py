@@ -1,0 +1,89 @@
+"""From the 2.5D pose to camera space in millimetres, without a network for the root depth.
+
+Each wrist's absolute depth comes from known bone lengths and K (`digit.geometry.root_depth_from_bones`, after Iqbal et
+al. 2018), as the median over a third of a second. With two hands the network's relative root depth d (left minus right)
+joins in. The two estimates a (right) and b (left) err by `SIGMA_ROOT_MM` each, d by `SIGMA_RELATIVE_MM`; the least-squares
+answer moves both wrists alike, in opposite directions, until they agree with d as far as its certainty goes:
+
+    e = d - (b - a),   right = a - k e,   left = b + k e,   k = SIGMA_ROOT² / (2 SIGMA_ROOT² + SIGMA_RELATIVE²)
+"""
+
+from collections import deque
+
+import numpy as np
+
+from digit.geometry import (
+    apply_affine,
+    intrinsics_from_focal,
+    intrinsics_from_fov,
+    root_depth_from_bones,
+    unproject,
+)
+from digit.skeleton import JOINTS_PER_HAND, SIDES, SLOTS
+
+SIGMA_ROOT_MM = 60.0
+SIGMA_RELATIVE_MM = 40.0
+#: Frames of the running median.
+WINDOW = 9
+
+
+def intrinsics(shape: tuple[int, ...], focal_px: float | None, fov_deg: float) -> np.ndarray:
+    """K (3, 3) of a picture of (height, width, ...): from the focal length if given, else from the field of view."""
+    height, width = shape[:2]
+    if focal_px is not None:
+        return intrinsics_from_focal(width, height, focal_px)
+    return intrinsics_from_fov(width, height, fov_deg)
+
+
+def combined_roots_mm(right_mm: float, left_mm: float, relative_mm: float) -> np.ndarray:
+    """(2,) depths of the right and the left wrist from their own estimates and their relative depth (module's formula).
+
+    One nan takes the other hand's depth and the relative one; two stay nan.
+    """
+    if np.isnan(right_mm):
+        return np.array([left_mm - relative_mm, left_mm])
+    if np.isnan(left_mm):
+        return np.array([right_mm, right_mm + relative_mm])
+    share = SIGMA_ROOT_MM**2 / (2 * SIGMA_ROOT_MM**2 + SIGMA_RELATIVE_MM**2)
+    excess_mm = relative_mm - (left_mm - right_mm)
+    return np.array([right_mm - share * excess_mm, left_mm + share * excess_mm])
+
+
+class Lift:
+    """Keeps the running medians; a hand that leaves loses its own."""
+
+    def __init__(self) -> None:
+        self._roots_mm = {side: deque[float](maxlen=WINDOW) for side in SIDES}
+        self._relative_mm = deque[float](maxlen=WINDOW)
+
+    def __call__(
+        self,
+        joints_2p5d: np.ndarray,
+        confidence: np.ndarray,
+        relative_mm: float,
+        present: np.ndarray,
+        image_from_crop: np.ndarray,
+        K: np.ndarray,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Joints in image pixels (42, 2) and in camera space (42, 3) mm.
+
+        A hand that is not ``present`` (2,) or whose joints give no depth is nan in camera space.
+        """
+        joints_px = apply_affine(image_from_crop, joints_2p5d[:, :2])
+        pose = np.c_[joints_px, joints_2p5d[:, 2]]
+        roots_mm = np.full(2, np.nan)
+        for i, (side, slots) in enumerate(SLOTS.items()):
+            if not present[i]:
+                self._roots_mm[side].clear()
+                continue
+            root_mm = float(root_depth_from_bones(pose[slots], K, confidence=confidence[slots]))
+            if np.isfinite(root_mm):
+                self._roots_mm[side].append(root_mm)
+            if self._roots_mm[side]:
+                roots_mm[i] = np.median(self._roots_mm[side])
+        if present.all():
+            self._relative_mm.append(relative_mm)
+            roots_mm = combined_roots_mm(*roots_mm, float(np.median(self._relative_mm)))
+        else:
+            self._relative_mm.clear()
+        return joints_px, unproject(joints_px, pose[:, 2] + np.repeat(roots_mm, JOINTS_PER_HAND), K)

@@ -1,0 +1,214 @@
+"""One frame in, one Scene out: detect, place the crop, predict, decide on the sides, lift, smooth.
+
+A Pipeline has no thread of its own and is used in one. What it answers depends on the frames alone, unless its detector
+looks in the background (`demo.detector`).
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from time import monotonic_ns, perf_counter
+from types import MappingProxyType
+from typing import Literal, Protocol
+
+import numpy as np
+
+from demo.crop import bbox_from_parts, cut, prior_from_detections, whole_frame_bbox
+from demo.detector import BackgroundDetector, Detector, open_detector
+from demo.handedness import Handedness
+from demo.lift import Lift, intrinsics
+from demo.records import Detection, Frame, Hand, Scene
+from demo.settings import Settings
+from demo.smoothing import Smoothing
+from demo.tracker import Tracker, clamped_square
+from digit.geometry import apply_affine
+from digit.prediction import Prediction
+from digit.skeleton import SIDES, SLOTS, mirrored_joints, mirrored_parts
+
+CropOrigin = Literal["track", "detector", "segmentation", "none"]
+Tell = Callable[[str], None]
+
+#: While hands are tracked without the prior, the detector looks for a new one every so many frames.
+LOOK_EVERY = 15
+
+
+class Backend(Protocol):
+    """What `digit.backends.load` answers."""
+
+    name: str
+    model: str
+    weights_sha256: str
+    why: str
+
+    def __call__(self, crop: np.ndarray, prior: np.ndarray | None = None) -> Prediction: ...
+    def close(self) -> None: ...
+
+
+class Pipeline:
+    """Holds the network, the detector and what is remembered from frame to frame. Owns both and closes them.
+
+    ``settings`` may be replaced between two frames.
+    """
+
+    def __init__(self, settings: Settings, backend: Backend, detector: Detector) -> None:
+        self.settings = settings
+        self.backend = backend
+        self._detector = detector
+        self._tracker, self._handedness = Tracker(), Handedness()
+        self._lift, self._smoothing = Lift(), Smoothing()
+        self._since_look = 0
+
+    def __call__(self, frame: Frame) -> Scene:
+        """The Scene of a frame. Frames come in the order of their time."""
+        timings = Timings()
+        with timings.stage("detect"):
+            detections = self._detect(frame)
+        with timings.stage("track"):
+            tracking = self._tracker.tracking
+            if detections:
+                self._tracker.sight(np.concatenate([hand.joints_px for hand in detections]))
+            bbox = self._tracker.place(frame.image.shape)
+            origin: CropOrigin = "track" if tracking else "detector"
+        if bbox is None:
+            with timings.stage("predict"):
+                bbox, origin = self._search(frame.image), "segmentation"
+        K = intrinsics(frame.image.shape, self.settings.focal_px, self.settings.fov_deg)
+        if bbox is None:
+            self._smoothing.reset()
+            return self._scene(frame, K, timings)
+        with timings.stage("crop"):
+            crop, image_from_crop = cut(frame.image, bbox)
+            prior = prior_from_detections(detections, image_from_crop) if self.settings.prior else None
+        with timings.stage("predict"):
+            prediction = self.backend(crop, prior)
+        with timings.stage("track"):
+            joints_px = apply_affine(image_from_crop, prediction.joints_2p5d[:, :2])
+            decision = self._handedness(joints_px, prediction.handedness)
+            if decision.swapped:
+                prediction, joints_px = with_sides_swapped(prediction), joints_px[mirrored_joints()]
+            self._tracker.update(joints_px, prediction.confidence, decision.present)
+            if not self._tracker.tracking:
+                self._handedness = Handedness()
+        with timings.stage("lift"):
+            hands_raw = self._lifted(prediction, decision.present, image_from_crop, K)
+        with timings.stage("smooth"):
+            hands = self._smoothed(hands_raw, frame.time_ns, K)
+        return replace(
+            self._scene(frame, K, timings),
+            hands=hands,
+            hands_raw=hands_raw,
+            handedness=prediction.handedness,
+            image_from_crop=image_from_crop,
+            part_labels=prediction.part_labels,
+            crop_origin=origin,
+        )
+
+    def close(self) -> None:
+        """Free the network and the detector."""
+        self._detector.close()
+        self.backend.close()
+
+    def _detect(self, frame: Frame) -> tuple[Detection, ...]:
+        """The detector's hands, where they are wanted: as the prior, to find hands, and now and then for a new one."""
+        self._since_look += 1
+        if self._tracker.tracking and not self.settings.prior and self._since_look < LOOK_EVERY:
+            return ()
+        self._since_look = 0
+        sighting = self._detector(frame)
+        return () if sighting is None else sighting.detections
+
+    def _search(self, image: np.ndarray) -> np.ndarray | None:
+        """(4,) a square around what the network takes for hands in the whole picture."""
+        crop, image_from_crop = cut(image, whole_frame_bbox(image))
+        prediction = self.backend(crop, None)
+        bbox = bbox_from_parts(prediction.part_labels, image_from_crop)
+        return None if bbox is None or prediction.handedness.max() < 0.5 else clamped_square(bbox, image.shape)
+
+    def _lifted(
+        self, prediction: Prediction, present: np.ndarray, image_from_crop: np.ndarray, K: np.ndarray
+    ) -> tuple[Hand, ...]:
+        joints_px, joints_mm = self._lift(
+            prediction.joints_2p5d, prediction.confidence, prediction.root_depth_mm, present, image_from_crop, K
+        )
+        joints_px, joints_mm = joints_px.astype(np.float32), joints_mm.astype(np.float32)
+        joints_px.flags.writeable = joints_mm.flags.writeable = False
+        return tuple(
+            Hand(side, float(prediction.handedness[i]), joints_px[at], joints_mm[at], prediction.confidence[at])
+            for i, (side, at) in enumerate((side, SLOTS[side]) for side in SIDES)
+            if present[i] and np.isfinite(joints_mm[at]).all()
+        )
+
+    def _smoothed(self, hands: tuple[Hand, ...], time_ns: int, K: np.ndarray) -> tuple[Hand, ...]:
+        if self.settings.smooth:
+            return self._smoothing(hands, time_ns, K)
+        self._smoothing.reset()
+        return hands
+
+    def _scene(self, frame: Frame, K: np.ndarray, timings: "Timings") -> Scene:
+        """A Scene without hands."""
+        return Scene(
+            frame=frame,
+            hands=(),
+            hands_raw=(),
+            handedness=np.zeros(2, np.float32),
+            image_from_crop=None,
+            part_labels=None,
+            K=K,
+            K_origin="field of view" if self.settings.focal_px is None else "focal",
+            crop_origin="none",
+            timings_ms=timings.ms,
+            emitted_ns=monotonic_ns(),
+        )
+
+
+class Timings:
+    """Milliseconds by stage; a stage that runs twice counts both."""
+
+    def __init__(self) -> None:
+        self._ms: dict[str, float] = {}
+        self.ms = MappingProxyType(self._ms)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Time what happens inside."""
+        start = perf_counter()
+        yield
+        self._ms[name] = self._ms.get(name, 0.0) + (perf_counter() - start) * 1000
+
+
+def with_sides_swapped(prediction: Prediction) -> Prediction:
+    """The same hands under the other names."""
+    joints, parts = mirrored_joints(), mirrored_parts().astype(np.uint8)
+    return Prediction(
+        joints_2p5d=prediction.joints_2p5d[joints],
+        confidence=prediction.confidence[joints],
+        part_labels=parts[prediction.part_labels],
+        handedness=prediction.handedness[::-1],
+        root_depth_mm=-prediction.root_depth_mm,
+    )
+
+
+def open_pipeline(settings: Settings, tell: Tell) -> Pipeline:
+    """The live pipeline, whose detector looks in a thread of its own. Raises UserError, as does the pipeline later."""
+    detector = BackgroundDetector(lambda: open_detector(settings.hand_model, tell))
+    try:
+        return Pipeline(settings, _load(settings, tell), detector)
+    except BaseException:
+        detector.close()
+        raise
+
+
+def open_exact_pipeline(settings: Settings, tell: Tell) -> Pipeline:
+    """The pipeline for files: its detector looks at the very frame, so that every run answers the same."""
+    backend = _load(settings, tell)
+    try:
+        return Pipeline(settings, backend, open_detector(settings.hand_model, tell))
+    except BaseException:
+        backend.close()
+        raise
+
+
+def _load(settings: Settings, tell: Tell) -> Backend:
+    from digit.backends import load
+
+    return load(settings.backend, settings.model, settings.weights, tell)

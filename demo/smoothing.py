@@ -1,0 +1,92 @@
+"""The One-Euro filter (Casiez et al., CHI 2012) on whole hands, driven by the frames' own timestamps."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from demo.records import Hand, Side
+from digit.geometry import unproject
+from digit.skeleton import WRIST
+
+#: A longer gap between two frames starts the filter afresh.
+GAP_S = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Tuning:
+    """How a One-Euro filter trades jitter for lag."""
+
+    min_cutoff_hz: float  # of a still signal: lower is calmer
+    beta: float  # Hz of cutoff per unit and second of speed: higher follows quick moves sooner
+    speed_cutoff_hz: float = 1.5  # of the speed estimate
+
+
+#: Speed counts in hand sizes a second in the picture, and in decimetres a second in depth.
+PICTURE = Tuning(min_cutoff_hz=1.5, beta=4.0)
+RELATIVE_DEPTH = Tuning(min_cutoff_hz=1.0, beta=2.0)
+ROOT_DEPTH = Tuning(min_cutoff_hz=0.6, beta=0.7)
+_MM_PER_UNIT = 100.0
+
+
+class OneEuro:
+    """Filters (N, D) arrays; the N points have one cutoff each, from their speed over all D."""
+
+    def __init__(self, tuning: Tuning) -> None:
+        self._tuning = tuning
+        self._time_ns: int | None = None
+        self._value = self._speed = np.zeros((0, 0))
+
+    def __call__(self, value: np.ndarray, time_ns: int, unit: float = 1.0) -> np.ndarray:
+        """The filtered (N, D) value at a time that grows from call to call; ``unit`` is one unit of speed's length."""
+        dt_s = 0.0 if self._time_ns is None else (time_ns - self._time_ns) / 1e9
+        if self._time_ns is None or not 0 < dt_s <= GAP_S or value.shape != self._value.shape:
+            self._value, self._speed = value.astype(np.float64), np.zeros_like(value, dtype=np.float64)
+        else:
+            speed = (value - self._value) / (dt_s * unit)
+            self._speed = self._speed + _alpha(self._tuning.speed_cutoff_hz, dt_s) * (speed - self._speed)
+            cutoff_hz = self._tuning.min_cutoff_hz + self._tuning.beta * np.linalg.norm(self._speed, axis=1, keepdims=True)
+            self._value = self._value + _alpha(cutoff_hz, dt_s) * (value - self._value)
+        self._time_ns = time_ns
+        return self._value
+
+
+def _alpha(cutoff_hz: float | np.ndarray, dt_s: float) -> float | np.ndarray:
+    """Share of the new value in an exponential filter with this cutoff."""
+    turn = 2 * np.pi * cutoff_hz * dt_s
+    return turn / (turn + 1)
+
+
+class HandFilter:
+    """The three filters of one hand: place in the picture, depth relative to the wrist, and the wrist's depth."""
+
+    def __init__(self) -> None:
+        self._px, self._relative_mm, self._root_mm = OneEuro(PICTURE), OneEuro(RELATIVE_DEPTH), OneEuro(ROOT_DEPTH)
+
+    def __call__(self, hand: Hand, time_ns: int, K: np.ndarray) -> Hand:
+        """The hand, smoothed; its camera-space joints still project onto its pixels."""
+        depth_mm = hand.joints_mm[:, 2:]
+        root_mm = depth_mm[WRIST:]
+        size_px = max(float(np.ptp(hand.joints_px, axis=0).max()), 1.0)
+        px = self._px(hand.joints_px, time_ns, size_px)
+        relative_mm = self._relative_mm(depth_mm - root_mm, time_ns, _MM_PER_UNIT)
+        root_mm = self._root_mm(root_mm, time_ns, _MM_PER_UNIT)
+        joints_mm = unproject(px, (relative_mm + root_mm)[:, 0], K).astype(np.float32)
+        px = px.astype(np.float32)
+        px.flags.writeable = joints_mm.flags.writeable = False
+        return replace(hand, joints_px=px, joints_mm=joints_mm)
+
+
+class Smoothing:
+    """One `HandFilter` a side; a hand that appears starts with a fresh one."""
+
+    def __init__(self) -> None:
+        self._filters: dict[Side, HandFilter] = {}
+
+    def __call__(self, hands: tuple[Hand, ...], time_ns: int, K: np.ndarray) -> tuple[Hand, ...]:
+        """The hands of one frame, smoothed."""
+        self._filters = {hand.side: self._filters.get(hand.side) or HandFilter() for hand in hands}
+        return tuple(self._filters[hand.side](hand, time_ns, K) for hand in hands)
+
+    def reset(self) -> None:
+        """Start afresh, as after the toggle was off."""
+        self._filters = {}

@@ -1,0 +1,237 @@
+"""Where frames come from: a camera, a video file or a folder of pictures.
+
+A source is iterated once, in the thread that opened it, and closed there. ``stop`` may be called from any thread and ends
+the iteration soon. A live source keeps the pace of its timestamps; any other gives every frame as fast as it is asked.
+"""
+
+import threading
+from collections.abc import Iterable, Iterator
+from fractions import Fraction
+from pathlib import Path
+from time import monotonic_ns
+from typing import Protocol
+
+import av
+import cv2
+import numpy as np
+
+from demo.camera import Camera
+from demo.records import Frame
+from demo.settings import Settings
+from digit.errors import UserError
+
+PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
+#: A folder of pictures has no timestamps; its pictures stand this many a second.
+PICTURES_FPS = 10
+#: A live source that is this late goes on from where it is instead of rushing (a pause, a computer that slept).
+LATE_NS = 300_000_000
+
+
+class Source(Protocol):
+    """Frames with growing ``index`` and ``time_ns``."""
+
+    @property
+    def name(self) -> str:
+        """What a caption calls it."""
+        ...
+
+    @property
+    def notice(self) -> str:
+        """One sentence about what went wrong without ending it; empty when all is well."""
+        ...
+
+    @property
+    def fps(self) -> float | None:
+        """Nominal frame rate, where known."""
+        ...
+
+    @property
+    def length(self) -> int | None:
+        """Number of frames as the file states it, where known."""
+        ...
+
+    def __iter__(self) -> Iterator[Frame]: ...
+
+    def stop(self) -> None:
+        """End the iteration soon. Any thread may call it."""
+        ...
+
+    def close(self) -> None:
+        """Give back the device or file. The iterating thread calls it."""
+        ...
+
+
+def open_source(settings: Settings, live: bool = True) -> Source:
+    """The source that the settings name. Raises UserError when it cannot be opened."""
+    if settings.source == "camera":
+        return Camera(settings.camera)
+    if settings.path is None:
+        raise UserError(f"no path was given for the {settings.source}; use --video PATH or --images DIR")
+    if settings.source == "video":
+        return Video(settings.path, live, repeat=settings.repeat and live)
+    return Pictures(settings.path, live)
+
+
+class Pace:
+    """Sleeps until a timestamp is due, and gives its place on the monotonic clock."""
+
+    def __init__(self, live: bool) -> None:
+        self._live = live
+        self._stopped = threading.Event()
+        self._start_ns = monotonic_ns()
+        self._last_ns = 0
+
+    def wait(self, media_ns: int) -> int:
+        """Wait for the media time, counted from the first frame; return the frame's ``time_ns``, always growing."""
+        if self._live:
+            late_ns = monotonic_ns() - self._start_ns - media_ns
+            if late_ns > LATE_NS:
+                self._start_ns += late_ns
+            elif late_ns < 0:
+                self._stopped.wait(-late_ns / 1e9)
+        self._last_ns = max(self._start_ns + media_ns, self._last_ns + 1)
+        return self._last_ns
+
+    def stop(self) -> None:
+        """Wake the sleeper."""
+        self._stopped.set()
+
+    @property
+    def stopped(self) -> bool:
+        """True after `stop`."""
+        return self._stopped.is_set()
+
+
+class Video:
+    """A video file, decoded with PyAV, upright and with the file's own timestamps.
+
+    A file that breaks off gives its frames up to there; `notice` then says so.
+    """
+
+    def __init__(self, path: Path, live: bool, repeat: bool = False) -> None:
+        self.name, self.notice = path.name, ""
+        self._path, self._repeat, self._pace = path, repeat, Pace(live)
+        self._container, self._stream = _open_video(path)
+        rate = self._stream.average_rate
+        self.fps = float(rate) if rate else None
+        self.length = self._stream.frames or None
+
+    def __iter__(self) -> Iterator[Frame]:
+        index, start_ns = 0, 0
+        while True:
+            media_ns = -1
+            for media_ns, image in self._pictures():
+                time_ns = self._pace.wait(start_ns + media_ns)
+                if self._pace.stopped:
+                    return
+                yield Frame(index, time_ns, _read_only(image))
+                index += 1
+            if index == 0:
+                raise UserError(f"no picture could be read from the video {self._path}; convert it to MP4 and try again")
+            if not self._repeat or self.notice:
+                return
+            start_ns += media_ns + int(1e9 / (self.fps or 30))
+            self._container.seek(0)
+
+    def stop(self) -> None:
+        self._pace.stop()
+
+    def close(self) -> None:
+        self._container.close()
+
+    def _pictures(self) -> Iterator[tuple[int, np.ndarray]]:
+        """(nanoseconds since the first picture, RGB picture) up to the end or the first break of the file."""
+        step = 1 / Fraction(self._stream.average_rate or 30)
+        first_s, last_s, count = None, None, 0
+        try:
+            for picture in self._container.decode(self._stream):
+                time_s = _time_s(picture, last_s, step)
+                first_s = time_s if first_s is None else first_s
+                last_s, count = time_s, count + 1
+                yield int((time_s - first_s) * 1_000_000_000), _upright(picture)
+        except (av.FFmpegError, OSError) as error:
+            self._say_cut(count, str(error))
+            return
+        if self.length is not None and count < self.length and not self._pace.stopped:
+            self._say_cut(count, f"the file states {self.length}")
+
+    def _say_cut(self, count: int, why: str) -> None:
+        self.notice = f"the video {self.name} breaks off after {count} frames ({why}); the frames up to there were used"
+
+
+def _open_video(path: Path) -> tuple["av.container.InputContainer", "av.VideoStream"]:
+    if not path.is_file():
+        raise UserError(f"there is no video file {path}; check the path given with --video")
+    try:
+        container = av.open(str(path), metadata_errors="replace")
+    except (av.FFmpegError, OSError) as error:
+        raise UserError(f"the video {path} cannot be read ({error.strerror}); convert it to MP4 and try again") from error
+    if not container.streams.video:
+        container.close()
+        raise UserError(f"{path} holds no video; give a video file with --video")
+    stream = container.streams.video[0]
+    stream.thread_type = "AUTO"
+    return container, stream
+
+
+def _time_s(picture: "av.VideoFrame", last_s: Fraction | None, step_s: Fraction) -> Fraction:
+    """Presentation time, or one step after the last picture where the file has none or it does not grow."""
+    if picture.pts is not None and picture.time_base is not None:
+        time_s = picture.pts * picture.time_base
+        if last_s is None or time_s > last_s:
+            return time_s
+    return Fraction(0) if last_s is None else last_s + step_s
+
+
+def _upright(picture: "av.VideoFrame") -> np.ndarray:
+    """RGB, turned as the phone that filmed it says."""
+    image = picture.to_ndarray(format="rgb24")
+    return np.rot90(image, round(picture.rotation / 90) % 4) if picture.rotation else image
+
+
+class Pictures:
+    """Every picture of a folder, sorted by name. Unreadable ones are left out and named in `notice`."""
+
+    def __init__(self, folder: Path, live: bool) -> None:
+        if not folder.is_dir():
+            raise UserError(f"there is no folder {folder}; check the path given with --images")
+        self._paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in PICTURE_SUFFIXES)
+        if not self._paths:
+            raise UserError(f"the folder {folder} holds no pictures; give one with .jpg or .png files")
+        self.name, self.notice = folder.name, ""
+        self.fps, self.length = float(PICTURES_FPS), len(self._paths)
+        self._folder, self._pace = folder, Pace(live)
+
+    def __iter__(self) -> Iterator[Frame]:
+        unreadable: list[str] = []
+        index = 0
+        for path in self._paths:
+            bgr = cv2.imread(str(path), cv2.IMREAD_COLOR)
+            if bgr is None:
+                unreadable.append(path.name)
+                self.notice = f"{len(unreadable)} unreadable pictures were left out: {_listed(unreadable)}"
+                continue
+            time_ns = self._pace.wait(index * 1_000_000_000 // PICTURES_FPS)
+            if self._pace.stopped:
+                return
+            yield Frame(index, time_ns, _read_only(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)))
+            index += 1
+        if index == 0:
+            raise UserError(f"none of the pictures in {self._folder} could be read: {_listed(unreadable)}")
+
+    def stop(self) -> None:
+        self._pace.stop()
+
+    def close(self) -> None:
+        """Nothing stays open between two pictures."""
+
+
+def _listed(names: Iterable[str], at_most: int = 5) -> str:
+    names = list(names)
+    more = f" and {len(names) - at_most} more" if len(names) > at_most else ""
+    return ", ".join(names[:at_most]) + more
+
+
+def _read_only(image: np.ndarray) -> np.ndarray:
+    image.setflags(write=False)
+    return image

@@ -1,0 +1,85 @@
+"""Where to look next: one square crop around all hands, which follows the network's own last joints."""
+
+import numpy as np
+
+from demo.crop import bbox_around
+from digit.geometry import CROP_MARGIN, square_bbox
+from digit.skeleton import JOINTS_PER_HAND
+
+#: Joints below this confidence do not move the crop, and hands whose joints are below it on average are lost.
+LOW_CONFIDENCE = 0.1
+#: So many such frames in a row lose the track.
+LOST_FRAMES = 4
+#: A hand that the detector saw holds its place in the crop for so many frames.
+SIGHTED_FRAMES = 5
+#: A box that moves or grows by this share of its side is followed at once; less is smoothed, down to `_SLOWEST`.
+FOLLOWED_AT_ONCE = 0.15
+_SLOWEST = 0.15
+#: Smallest side of a crop in pixels, and largest over the picture's longer side.
+MIN_SIDE_PX = 32.0
+MAX_SIDE = 1.5
+
+
+class Tracker:
+    """Follows all hands with one box. Empty (`tracking` false) until `update` is told of hands."""
+
+    def __init__(self) -> None:
+        self.tracking = False
+        self._points_px = np.empty((0, 2))
+        self._sighted_px = np.empty((0, 2))
+        self._sighted_left = 0
+        self._bbox: np.ndarray | None = None
+        self._unsure = 0
+
+    def sight(self, joints_px: np.ndarray) -> None:
+        """Take note of hands (N, 2) that the detector saw, so that one which is not tracked yet gets into the crop."""
+        self._sighted_px, self._sighted_left = joints_px, SIGHTED_FRAMES
+
+    def place(self, shape: tuple[int, ...]) -> np.ndarray | None:
+        """(4,) the square box to look at in a picture of (height, width, ...); None when no hand is known."""
+        known = [self._points_px] if self.tracking else []
+        if self._sighted_left > 0:
+            self._sighted_left -= 1
+            known.append(self._sighted_px)
+        points_px = np.concatenate(known) if known else self._points_px[:0]
+        if not len(points_px):
+            return None
+        self._bbox = _followed(self._bbox if self.tracking else None, clamped_square(bbox_around(points_px), shape))
+        return self._bbox
+
+    def update(self, joints_px: np.ndarray, confidence: np.ndarray, present: np.ndarray) -> None:
+        """Take the network's answer: joints (42, 2) in image pixels, confidence (42,) and which hands are there (2,)."""
+        counted = np.repeat(present, JOINTS_PER_HAND)
+        if not counted.any():
+            self.lose()
+            return
+        self._unsure = self._unsure + 1 if confidence[counted].mean() < LOW_CONFIDENCE else 0
+        if self._unsure >= LOST_FRAMES:
+            self.lose()
+            return
+        sure = counted & (confidence >= LOW_CONFIDENCE)
+        self._points_px = joints_px[sure if sure.sum() >= JOINTS_PER_HAND // 2 else counted]
+        self.tracking = True
+
+    def lose(self) -> None:
+        """Forget the hands; the detector has to find them again."""
+        self.tracking, self._unsure, self._bbox = False, 0, None
+
+
+def clamped_square(bbox: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """The square of a box with the crop's margin, of a sensible side and with its centre in the picture."""
+    height, width = shape[:2]
+    centre = np.clip(bbox[:2] + bbox[2:] / 2, 0, [width - 1, height - 1])
+    longer = float(max(bbox[2], bbox[3])) * CROP_MARGIN
+    side = min(max(longer, MIN_SIDE_PX), MAX_SIDE * max(height, width))
+    return square_bbox(np.r_[centre - side / 2, side, side], scale=1.0)
+
+
+def _followed(last: np.ndarray | None, bbox: np.ndarray) -> np.ndarray:
+    """Between the last box and the new one: the nearer they are, the slower, so that a still hand has a still crop."""
+    if last is None:
+        return bbox
+    moved = np.abs(bbox[:2] + bbox[2:] / 2 - last[:2] - last[2:] / 2).max() / last[2]
+    grown = abs(np.log(bbox[2] / last[2]))
+    step = np.clip(max(moved, grown) / FOLLOWED_AT_ONCE, _SLOWEST, 1.0)
+    return last + step * (bbox - last)
