@@ -1,0 +1,81 @@
+"""What `launcher.py` runs once its arguments are known: the window, or the same loop without one."""
+
+import json
+import os
+import sys
+from argparse import Namespace
+from dataclasses import replace
+from pathlib import Path
+
+from demo.settings import Settings, load_settings
+from digit.errors import UserError
+
+SAMPLE = Path(__file__).parents[1] / "assets" / "sample.mp4"
+
+
+def run(arguments: Namespace) -> int:
+    """Run as the arguments say; returns the exit code. Raises UserError for bad input."""
+    saved, notice = load_settings()
+    settings = settings_from_arguments(arguments, saved)
+    for text in (notice, headless_notice(arguments)):
+        _say(text)
+    if arguments.source is None and not _any_camera():
+        _say(f"no camera was found, so the sample clip {SAMPLE.name} is played")
+        settings = replace(settings, source="video", path=SAMPLE, repeat=True)
+    if arguments.headless or not has_display():
+        return _run_headless(settings, arguments)
+    from demo.gui.app import run_window
+
+    return run_window(settings)
+
+
+def settings_from_arguments(arguments: Namespace, saved: Settings) -> Settings:
+    """The saved settings with what the command line says. Without a source in it: the saved camera."""
+    kind, value = arguments.source or ("camera", saved.camera)
+    settings = replace(saved, source=kind, **({"camera": value} if kind == "camera" else {"path": Path(value)}))
+    given = {
+        "backend": arguments.backend,
+        "model": arguments.model,
+        "weights": arguments.weights,
+        "hand_model": arguments.hand_model,
+        "focal_px": arguments.focal,
+        "fov_deg": arguments.fov,
+        "prior": arguments.prior,
+        "smooth": arguments.smooth,
+        "mirror": arguments.mirror,
+    }
+    if arguments.fov is not None and arguments.focal is None:
+        settings = replace(settings, focal_px=None)
+    return replace(settings, **{name: value for name, value in given.items() if value is not None})
+
+
+def has_display() -> bool:
+    """False on a Linux computer without a desktop. Other systems always have one."""
+    return sys.platform != "linux" or any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))
+
+
+def headless_notice(arguments: Namespace) -> str:
+    """What to say when the window cannot come up though it was wanted."""
+    if arguments.headless or has_display():
+        return ""
+    return f"there is no display, so the loop runs without a window and writes into {arguments.out}"
+
+
+def _run_headless(settings: Settings, arguments: Namespace) -> int:
+    from demo.headless import run_headless
+
+    figures, notice = run_headless(settings, arguments.out, arguments.max_frames)
+    _say(notice)
+    print(json.dumps(figures), flush=True)
+    return 0
+
+
+def _any_camera() -> bool:
+    from demo.camera import cameras
+
+    return bool(cameras())
+
+
+def _say(text: str) -> None:
+    if text:
+        print(f"note: {text}", file=sys.stderr)

@@ -1,0 +1,85 @@
+"""The pipeline without a window: every frame of a source into an overlay video, a table of Scenes and some figures."""
+
+from collections.abc import Callable
+from contextlib import closing
+from itertools import islice
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import av
+from tqdm import tqdm
+
+from demo.overlay import paint
+from demo.overlay_video import OverlayVideo
+from demo.pipeline import Pipeline, open_exact_pipeline
+from demo.scene_table import SceneTable
+from demo.settings import Settings
+from demo.sources import Source, open_source
+from demo.stats import percentiles_ms
+from digit.errors import UserError
+
+#: Loads backend and detector of the settings, telling each step in a few words.
+OpenPipeline = Callable[[Settings, Callable[[str], None]], Pipeline]
+
+
+def run_headless(
+    settings: Settings, out: Path, max_frames: int | None = None, open_pipeline: OpenPipeline = open_exact_pipeline
+) -> tuple[dict[str, Any], str]:
+    """Run to the source's end or ``max_frames``; write ``overlay.mp4`` and ``scenes.arrow`` into the folder ``out``.
+
+    Returns the figures (frames, fps, two_hand_share, latency_ms {stage: {p50, p95}}, backend, model) and the source's
+    notice. Raises UserError when the source cannot be read, the model not loaded or the folder not written; what was
+    written up to there stays readable. A progress bar goes to stderr.
+    """
+    _make_folder(out)
+    with closing(open_source(settings, live=False)) as source:
+        total = min((n for n in (source.length, max_frames) if n is not None), default=None)
+        with (
+            tqdm(total=total, unit="frame", desc=source.name) as bar,
+            closing(open_pipeline(settings, bar.set_postfix_str)) as pipeline,
+        ):
+            figures = _run(source, pipeline, settings, out, max_frames, bar)
+        return figures, source.notice
+
+
+def _make_folder(out: Path) -> None:
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _unwritable(out, error) from error
+
+
+def _unwritable(out: Path, error: Exception) -> UserError:
+    why = getattr(error, "strerror", None) or error
+    return UserError(f"cannot write to the folder {out} ({why}); free some space or choose another with --out DIR")
+
+
+def _run(
+    source: Source, pipeline: Pipeline, settings: Settings, out: Path, max_frames: int | None, bar: "tqdm[Any]"
+) -> dict[str, Any]:
+    timings: list[dict[str, float]] = []
+    two_hands = 0
+    start_s = perf_counter()
+    try:
+        with OverlayVideo(out / "overlay.mp4", source.fps) as video, SceneTable(out / "scenes.arrow") as table:
+            for frame in islice(source, max_frames):
+                scene = pipeline(frame)
+                began_s = perf_counter()
+                video.write(paint(frame.image, scene, settings.overlay), frame.time_ns)
+                table.write(scene)
+                timings.append(dict(scene.timings_ms) | {"write": (perf_counter() - began_s) * 1000})
+                two_hands += len(scene.hands) == 2
+                bar.update()
+    except (OSError, av.FFmpegError) as error:
+        raise _unwritable(out, error) from error
+    return {
+        "frames": len(timings),
+        "fps": round(len(timings) / (perf_counter() - start_s), 2),
+        "two_hand_share": round(two_hands / max(len(timings), 1), 4),
+        "latency_ms": {
+            stage: {"p50": round(p50, 2), "p95": round(p95, 2)} for stage, (p50, p95) in percentiles_ms(timings).items()
+        },
+        "backend": pipeline.backend.name,
+        "model": pipeline.backend.model,
+    }
