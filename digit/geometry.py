@@ -37,7 +37,8 @@ _WRIST_TO_THUMB_MM = 35.0
 #: every depth that follows from it.
 ADULT_BONES_MM: Array = np.array(
     [
-        *(_THUMB_MM[::-1] + (_WRIST_TO_THUMB_MM,)),
+        *_THUMB_MM[::-1],
+        _WRIST_TO_THUMB_MM,
         *(length for m, *rest in _FINGERS_MM for length in (*rest[::-1], m + _CARPUS_MM)),
     ]
 )
@@ -162,7 +163,7 @@ def joints_from_2p5d(
 
 
 def joints_2p5d_from_3d(joints_mm: np.ndarray, crop_from_image: np.ndarray, K: np.ndarray) -> tuple[Array, Array]:
-    """The inverse of `joints_from_2p5d`: the 2.5D pose (42, 3) and the depths (2,) of the right and left wrist in mm."""
+    """The inverse of `joints_from_2p5d`: the 2.5D pose (42, 3) and the wrists' depths (2,) in mm."""
     depth_mm = np.asarray(joints_mm, dtype=np.float64)[:, 2]
     px = apply_affine(crop_from_image, project(joints_mm, K))
     roots_mm = np.array([depth_mm[SLOTS[side]][WRIST] for side in ("right", "left")])
