@@ -1,0 +1,109 @@
+"""``python -m digit.evaluate``: errors on annotated photographs, steadiness on clips; a table or one line of JSON."""
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, closing
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+import digit.backends
+from digit.errors import UserError
+from digit.evaluation.annotations import read_annotations
+from digit.evaluation.clips import clip_paths, measure_clip, total_of_clips
+from digit.evaluation.photographs import measure_landmarker, measure_network, summary
+from digit.landmarker import Landmarker
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; the exit code is 2 after bad input."""
+    options = _parser().parse_args(arguments)
+    try:
+        figures = evaluate_clips(options) if options.clips else evaluate_photographs(options)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    print(json.dumps(figures) if options.json else _table(figures))
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m digit.evaluate",
+        description="Measure the network on annotated photographs, or the whole live loop on clips.",
+    )
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--annotations", type=Path, metavar="FILE", help="JSON Lines file beside its pictures")
+    what.add_argument("--clips", type=Path, metavar="DIR", help="folder of video files, or one file")
+    parser.add_argument("--json", action="store_true", help="print one line of JSON instead of a table")
+    parser.add_argument("--backend", default="auto", help="auto, openvino, torch or cuda (default: auto)")
+    parser.add_argument("--model", default="digit-lite", help="which network (default: digit-lite)")
+    parser.add_argument("--weights", type=Path, metavar="FILE", help="its weights (default: the shipped ones)")
+    parser.add_argument(
+        "--prior",
+        choices=("mediapipe", "none"),
+        default="mediapipe",
+        help="photographs: MediaPipe's hands as the landmark prior, or none to measure the plain network",
+    )
+    parser.add_argument("--detector-only", action="store_true", help="photographs: measure MediaPipe itself instead")
+    parser.add_argument("--hand-model", type=Path, metavar="FILE", help="your own MediaPipe hand_landmarker.task")
+    parser.add_argument("--max-frames", type=int, metavar="N", help="only the first N frames of each clip")
+    return parser
+
+
+def evaluate_photographs(options: argparse.Namespace) -> dict[str, Any]:
+    """Figures by set, see `digit.evaluation.photographs.summary`."""
+    annotations = read_annotations(options.annotations)
+    with ExitStack() as opened, tqdm(annotations, unit="picture", desc="measuring", leave=False) as bar:
+        see_hands = None
+        if options.detector_only or options.prior == "mediapipe":
+            see_hands = opened.enter_context(Landmarker("image", options.hand_model, progress=bar.set_postfix_str))
+        if options.detector_only and see_hands is not None:
+            return summary(measure_landmarker(bar, see_hands))
+        backend = opened.enter_context(closing(_load(options, bar.set_postfix_str)))
+        return summary(measure_network(bar, backend, see_hands))
+
+
+def _load(options: argparse.Namespace, progress: Callable[[str], None]) -> Any:
+    return digit.backends.load(options.backend, options.model, options.weights, progress)
+
+
+def evaluate_clips(options: argparse.Namespace) -> dict[str, Any]:
+    """Figures by clip, see `digit.evaluation.clips.ClipFigures`, and of all frames together."""
+    if options.max_frames is not None and options.max_frames < 1:
+        raise UserError(f"--max-frames {options.max_frames} leaves nothing to measure; give 1 or more.")
+    launcher_options = ["--backend", options.backend, "--model", options.model]
+    launcher_options += ["--weights", str(options.weights)] if options.weights else []
+    launcher_options += ["--hand-model", str(options.hand_model)] if options.hand_model else []
+    figures = {
+        path.name: measure_clip(path, launcher_options, options.hand_model, options.max_frames)
+        for path in tqdm(clip_paths(options.clips), unit="clip", desc="clips", leave=False)
+    }
+    return {"clips": figures, "all": total_of_clips(list(figures.values()))}
+
+
+def _table(figures: dict[str, Any]) -> str:
+    """The figures as aligned columns, one row a set or clip."""
+    rows = dict(figures.get("sets") or figures.get("clips") or {})
+    if "all" in figures:
+        rows["all"] = figures["all"]
+    columns = list(next(iter(rows.values())))
+    cells = [["", *columns], *([name, *(_cell(row[column]) for column in columns)] for name, row in rows.items())]
+    widths = [max(len(row[k]) for row in cells) for k in range(len(columns) + 1)]
+    lines = ["  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) for row in cells]
+    if "handedness_accuracy" in figures:
+        lines.append(f"handedness accuracy {_cell(figures['handedness_accuracy'])}")
+    return "\n".join(lines)
+
+
+def _cell(value: float | int | None) -> str:
+    return "-" if value is None else f"{value:g}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

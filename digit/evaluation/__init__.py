@@ -1,0 +1,1 @@
+"""How well hands are found: on annotated photographs and on clips."""

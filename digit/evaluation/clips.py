@@ -1,0 +1,157 @@
+"""How steady the whole live loop is on a clip: two hands, swaps, distance to MediaPipe, jitter.
+
+The loop is measured as people run it: ``launcher.py --headless`` in a process of its own, whose table of Scenes is read
+back. MediaPipe's own hands in the same frames are the reference, as there is no truth for clips.
+"""
+
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+from tqdm import tqdm
+
+from digit.errors import UserError
+from digit.landmarker import HandLandmarks, Landmarker
+from digit.skeleton import JOINTS_PER_HAND, SIDES
+
+VIDEO_SUFFIXES = (".mp4", ".mkv", ".mov", ".avi", ".webm", ".m4v")
+
+#: (F, 2, 21, 2) joints of the right and left hand in image pixels, frame by frame; nan where there is no hand.
+Tracks = npt.NDArray[np.float64]
+
+
+def clip_paths(path: Path) -> list[Path]:
+    """The video files of a folder, or the file itself. Raises UserError when there is none."""
+    if path.is_file():
+        return [path]
+    paths = sorted(p for p in path.glob("*") if p.suffix.lower() in VIDEO_SUFFIXES)
+    if not paths:
+        raise UserError(f"{path} holds no video file; check --clips.")
+    return paths
+
+
+def measure_clip(
+    path: Path, launcher_options: Sequence[str], hand_model: Path | None = None, max_frames: int | None = None
+) -> dict[str, float | int | None]:
+    """Figures of one clip (`clip_figures`). Raises UserError when the loop cannot run on it."""
+    with tempfile.TemporaryDirectory() as folder:
+        tracks = read_tracks(run_loop(path, Path(folder), launcher_options, max_frames))
+    return clip_figures(tracks, landmarker_tracks(path, len(tracks), hand_model))
+
+
+def run_loop(path: Path, folder: Path, launcher_options: Sequence[str], max_frames: int | None) -> Path:
+    """The table of Scenes that the headless loop writes. Its own error becomes a UserError."""
+    command = [sys.executable, "-m", "launcher", "--video", str(path), "--headless", "--out", str(folder)]
+    command += [*launcher_options, *(["--max-frames", str(max_frames)] if max_frames else [])]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1].removeprefix("error: ")
+        raise UserError(f"The live loop failed on {path.name}: {last}")
+    return folder / "scenes.arrow"
+
+
+def read_tracks(scenes: Path) -> Tracks:
+    """The hands that the Scenes give out, smoothed where the loop smooths."""
+    with pa.OSFile(str(scenes)) as file, pa.ipc.open_stream(file) as stream:
+        rows: list[list[dict[str, Any]]] = stream.read_all()["hands"].to_pylist()
+    tracks = np.full((len(rows), 2, JOINTS_PER_HAND, 2), np.nan)
+    for row, hands in enumerate(rows):
+        for hand in hands:
+            tracks[row, SIDES.index(hand["side"])] = np.reshape(hand["joints_px"], (JOINTS_PER_HAND, 2))
+    return tracks
+
+
+def landmarker_tracks(path: Path, frames: int, hand_model: Path | None = None) -> list[tuple[HandLandmarks, ...]]:
+    """What MediaPipe in video mode sees in the first frames of a clip."""
+    seen: list[tuple[HandLandmarks, ...]] = []
+    with Landmarker("video", hand_model) as landmarker, av.open(str(path)) as video:
+        frame_ms = 1000 / float(video.streams.video[0].average_rate or 30)
+        decoded = islice(video.decode(video=0), frames)
+        for index, frame in enumerate(tqdm(decoded, total=frames, desc=f"MediaPipe on {path.name}", leave=False)):
+            seen.append(landmarker(frame.to_ndarray(format="rgb24"), round(index * frame_ms)))
+    return seen
+
+
+def clip_figures(tracks: Tracks, seen: Sequence[Sequence[HandLandmarks]]) -> dict[str, float | int | None]:
+    """Steadiness of one clip.
+
+    ``two_hand_share`` and ``mediapipe_two_hand_share``: share of frames. ``swaps_per_1000``: `count_swaps` per 1000
+    frames. ``mediapipe_distance``: median over hands that both see, in shares of MediaPipe's box. ``jitter``: `jitter`.
+    """
+    frames = len(tracks)
+    present = ~np.isnan(tracks[:, :, 0, 0])
+    distances = mediapipe_distances(tracks, seen)
+    shaking = jitter(tracks)
+    return {
+        "frames": frames,
+        "two_hand_share": _share(present.all(axis=1)),
+        "mediapipe_two_hand_share": _share(np.array([len(hands) == 2 for hands in seen])),
+        "swaps_per_1000": round(1000 * count_swaps(tracks) / frames, 2) if frames else None,
+        "mediapipe_distance": round(float(np.median(distances)), 4) if distances.size else None,
+        "jitter": round(shaking, 5) if shaking is not None else None,
+    }
+
+
+def total_of_clips(clips: Sequence[dict[str, float | int | None]]) -> dict[str, float | int | None]:
+    """Figures of all clips: the frames' sum, each other figure's mean weighted by frames."""
+    total: dict[str, float | int | None] = {"frames": sum(int(clip["frames"] or 0) for clip in clips)}
+    for name in (name for name in clips[0] if name != "frames"):
+        known = [(value, clip["frames"] or 0) for clip in clips if (value := clip[name]) is not None]
+        weight = sum(frames for _, frames in known)
+        total[name] = round(sum(value * frames for value, frames in known) / weight, 5) if weight else None
+    return total
+
+
+def count_swaps(tracks: Tracks) -> int:
+    """How often the sides change places from one frame to the next.
+
+    Two hands: keeping the sides moves the hands farther than exchanging them. One hand before and one after: the side
+    changed, yet the hand stayed within half its size.
+    """
+    centre, size = tracks.mean(axis=2), hand_sizes(tracks)
+    swaps = 0
+    for before, after in zip(range(len(tracks) - 1), range(1, len(tracks)), strict=True):
+        was, now = ~np.isnan(centre[before, :, 0]), ~np.isnan(centre[after, :, 0])
+        if was.all() and now.all():
+            keep = np.linalg.norm(centre[after] - centre[before], axis=-1).sum()
+            exchange = np.linalg.norm(centre[after] - centre[before, ::-1], axis=-1).sum()
+            swaps += int(exchange < keep)
+        elif was.sum() == now.sum() == 1 and not (was & now).any():
+            step = np.linalg.norm(centre[after, now.argmax()] - centre[before, was.argmax()])
+            swaps += int(step < size[before, was.argmax()] / 2)
+    return swaps
+
+
+def mediapipe_distances(tracks: Tracks, seen: Sequence[Sequence[HandLandmarks]]) -> npt.NDArray[np.float64]:
+    """Mean joint distance of each hand that MediaPipe saw to the nearer hand of the loop, over MediaPipe's box size."""
+    distances: list[float] = []
+    for hands, reference in zip(tracks, seen, strict=False):
+        found = hands[~np.isnan(hands[:, 0, 0])]
+        for hand in reference if len(found) else ():
+            size = hand_sizes(hand.joints_px)
+            distances.append(float(np.linalg.norm(found - hand.joints_px, axis=-1).mean(axis=-1).min() / size))
+    return np.array(distances)
+
+
+def jitter(tracks: Tracks) -> float | None:
+    """Median length of the joints' second difference in time, over the hand's size; None without any."""
+    bend = np.linalg.norm(tracks[2:] - 2 * tracks[1:-1] + tracks[:-2], axis=-1) / hand_sizes(tracks)[1:-1, :, None]
+    known = bend[~np.isnan(bend)]
+    return float(np.median(known)) if known.size else None
+
+
+def hand_sizes(joints_px: np.ndarray) -> npt.NDArray[np.float64]:
+    """(...) longer side of the box around the joints (..., 21, 2)."""
+    return np.ptp(np.asarray(joints_px, np.float64), axis=-2).max(axis=-1)
+
+
+def _share(flags: np.ndarray) -> float | None:
+    return round(float(flags.mean()), 4) if flags.size else None
