@@ -1,0 +1,68 @@
+"""Reading heatmaps: soft-argmax, depth under a heatmap, confidence. All in float32, whatever comes in."""
+
+import torch
+from torch import Tensor
+
+from digit.prediction import DEPTH_RANGE_MM
+
+#: Scale of the depth maps and of the root-depth bins: 0..64 stands for -200..200 mm.
+DEPTH_SCALE = 64
+#: Cells around a joint that count as "at the joint" for its confidence; the next cell counts in part.
+CONFIDENCE_RADIUS = 3
+
+
+def softmax_2d(logits: Tensor) -> Tensor:
+    """Heatmap logits (B, J, H, W) to probabilities; each map sums to 1 (DIGIT, H_2D)."""
+    return logits.float().flatten(2).softmax(dim=2).unflatten(2, logits.shape[2:])
+
+
+def expectation_2d(heatmaps: Tensor) -> Tensor:
+    """Mean cell (B, J, 2), x then y, of probabilities (B, J, H, W). DIGIT eq. 9."""
+    x = heatmaps.sum(dim=2) @ _cells(heatmaps, heatmaps.shape[3])
+    y = heatmaps.sum(dim=3) @ _cells(heatmaps, heatmaps.shape[2])
+    return torch.stack((x, y), dim=2)
+
+
+def soft_argmax_2d(logits: Tensor) -> Tensor:
+    """Mean cell (B, J, 2), x then y in 0..W-1 and 0..H-1, of heatmap logits (B, J, H, W). DIGIT eq. 9, beta 1."""
+    return expectation_2d(softmax_2d(logits))
+
+
+def soft_argmax_1d(logits: Tensor) -> Tensor:
+    """Mean bin (B,) in 0..K-1 of logits (B, K). DIGIT eq. 1 and 11."""
+    return logits.float().softmax(dim=1) @ _cells(logits, logits.shape[1])
+
+
+def depth_under(heatmaps: Tensor, depth_maps: Tensor) -> Tensor:
+    """Depth (B, J) on the 0..64 scale: depth maps (B, J, H, W) weighted by probabilities. DIGIT eq. 10."""
+    return (heatmaps * depth_maps.float()).sum(dim=(2, 3))
+
+
+def mm_from_depth(depth: Tensor) -> Tensor:
+    """0..64 to -200..200 mm."""
+    return (depth / DEPTH_SCALE * 2 - 1) * DEPTH_RANGE_MM
+
+
+def depth_from_mm(depth_mm: Tensor) -> Tensor:
+    """-200..200 mm to 0..64."""
+    return (depth_mm / DEPTH_RANGE_MM + 1) / 2 * DEPTH_SCALE
+
+
+def confidence(heatmaps: Tensor, joints: Tensor) -> Tensor:
+    """How much of each heatmap's probability (B, J) lies at its joint: 1 for one sharp peak, near 0 for several.
+
+    The mass inside a square window around the joint, ``CONFIDENCE_RADIUS`` cells to each side with an edge that fades
+    out over one cell.
+
+    Args:
+        heatmaps: (B, J, H, W) probabilities.
+        joints: (B, J, 2) mean cells, x then y (`expectation_2d`).
+    """
+    x, y = joints.unsqueeze(3).unbind(dim=2)
+    column = (CONFIDENCE_RADIUS + 1 - (_cells(heatmaps, heatmaps.shape[3]) - x).abs()).clamp(0, 1)
+    row = (CONFIDENCE_RADIUS + 1 - (_cells(heatmaps, heatmaps.shape[2]) - y).abs()).clamp(0, 1)
+    return (row.unsqueeze(2) @ heatmaps @ column.unsqueeze(3)).flatten(1).clamp(0, 1)
+
+
+def _cells(like: Tensor, count: int) -> Tensor:
+    return torch.arange(count, dtype=torch.float32, device=like.device)

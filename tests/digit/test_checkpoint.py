@@ -1,0 +1,175 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from digit import checkpoint
+from digit.errors import UserError
+from digit.lite import DigitLite
+from tests.digit import golden
+
+
+@pytest.fixture(scope="module")
+def lite(tmp_path_factory: pytest.TempPathFactory) -> tuple[DigitLite, Path]:
+    torch.manual_seed(0)
+    network = DigitLite()
+    path = tmp_path_factory.mktemp("weights") / "lite.safetensors"
+    checkpoint.save(path, network, {"seed": 0, "data": ["synthetic"]})
+    return network, path
+
+
+def altered(path: Path, tmp_path: Path, change) -> Path:
+    """A copy of a weights file with its tensors and header changed in place by ``change``."""
+    tensors, header = load_file(path), {k: v for k, v in checkpoint.read_metadata(path).items() if k != "recipe"}
+    change(tensors, header)
+    out = tmp_path / "altered.safetensors"
+    save_file(tensors, out, header)
+    return out
+
+
+def test_what_is_saved_is_loaded(lite):
+    network, path = lite
+    loaded = checkpoint.load(path)
+    assert not loaded.training
+    for name, value in network.state_dict().items():
+        assert torch.equal(value, loaded.state_dict()[name]), name
+    metadata = checkpoint.read_metadata(path)
+    assert metadata["model"] == "digit-lite"
+    assert metadata["format_version"] == checkpoint.FORMAT_VERSION
+    assert metadata["recipe"] == {"seed": 0, "data": ["synthetic"]}
+    assert metadata["created"].endswith("+00:00")
+    assert [entry.name for entry in path.parent.iterdir()] == [path.name]
+
+
+def test_half_storage_halves_the_file_and_loads_as_float32(lite, tmp_path: Path):
+    network, path = lite
+    half = tmp_path / "half.safetensors"
+    checkpoint.save(half, network, {}, half=True)
+    assert half.stat().st_size < 0.55 * path.stat().st_size
+    loaded = checkpoint.load(half).state_dict()
+    for name, value in network.state_dict().items():
+        assert loaded[name].dtype == value.dtype
+        assert torch.equal(loaded[name], value.half().to(value.dtype)), name
+
+
+def test_sha256_is_the_files(tmp_path: Path):
+    (tmp_path / "x").write_bytes(b"abc")
+    assert checkpoint.sha256(tmp_path / "x").startswith("ba7816bf8f01cfea")
+
+
+def test_only_known_networks_are_saved(tmp_path: Path):
+    with pytest.raises(ValueError, match="Linear is none of the networks"):
+        checkpoint.save(tmp_path / "x.safetensors", torch.nn.Linear(1, 1), {})
+
+
+def test_an_unwritable_place_is_one_sentence(lite, tmp_path: Path):
+    with pytest.raises(UserError, match="cannot be written"):
+        checkpoint.save(tmp_path / "missing" / "x.safetensors", lite[0], {})
+
+
+def test_a_missing_file(tmp_path: Path):
+    with pytest.raises(UserError, match="There is no weights file"):
+        checkpoint.load(tmp_path / "none.safetensors")
+    with pytest.raises(UserError, match="There is no weights file"):
+        checkpoint.load_official(tmp_path / "none.pt")
+
+
+@pytest.mark.parametrize("keep", [0, 5, 1000, -100])
+def test_a_truncated_file(lite, tmp_path: Path, keep: int):
+    cut = tmp_path / "cut.safetensors"
+    cut.write_bytes(lite[1].read_bytes()[:keep])
+    with pytest.raises(UserError, match="damaged or cut short"):
+        checkpoint.load(cut)
+
+
+def test_a_file_of_something_else(tmp_path: Path):
+    path = tmp_path / "x.safetensors"
+    path.write_bytes(np.random.default_rng(0).bytes(4096))
+    with pytest.raises(UserError, match="no weights file"):
+        checkpoint.read_metadata(path)
+    save_file({"a": torch.zeros(1)}, path)
+    with pytest.raises(UserError, match="holds no Digit Live weights"):
+        checkpoint.read_metadata(path)
+
+
+def test_headers_from_elsewhere(lite, tmp_path: Path):
+    newer = altered(lite[1], tmp_path, lambda tensors, header: header.update(format_version="9"))
+    with pytest.raises(UserError, match="format 9.*update the program"):
+        checkpoint.load(newer)
+    stranger = altered(lite[1], tmp_path, lambda tensors, header: header.update(model="digit-huge"))
+    with pytest.raises(UserError, match="digit-huge.*digit-lite, digit-w32"):
+        checkpoint.load(stranger)
+    garbled = altered(lite[1], tmp_path, lambda tensors, header: header.update(recipe="{"))
+    with pytest.raises(UserError, match="damaged header"):
+        checkpoint.load(garbled)
+
+
+def test_mismatches_are_listed_briefly(lite, tmp_path: Path):
+    def change(tensors: dict[str, torch.Tensor], header: dict[str, str]) -> None:
+        for name in sorted(tensors)[:5]:
+            del tensors[name]
+        tensors["extra"] = torch.zeros(1)
+        tensors["handedness.bias"] = torch.zeros(3)
+
+    with pytest.raises(UserError) as caught:
+        checkpoint.load(altered(lite[1], tmp_path, change))
+    message = str(caught.value)
+    assert "does not fit digit-lite: 5 missing (" in message
+    assert "…" in message
+    assert "1 unexpected (extra)" in message
+    assert "1 of another shape (handedness.bias)" in message
+    assert len(message) < 400 + len(str(tmp_path))
+    wrong_kind = altered(lite[1], tmp_path, lambda tensors, header: header.update(model="digit-w32"))
+    with pytest.raises(UserError, match="does not fit digit-w32"):
+        checkpoint.load(wrong_kind)
+
+
+@pytest.mark.parametrize("prefix", ["", "pose_reg.", "model.pose_reg."])
+def test_official_names_load_under_any_prefix(tmp_path: Path, prefix: str):
+    tensors = golden.official_state_dict(prefix)
+    content = {"state_dict": tensors, "epoch": 3} if prefix.startswith("model") else tensors
+    torch.save(content, tmp_path / "official.pt")
+    loaded = checkpoint.load_official(tmp_path / "official.pt").state_dict()
+    assert torch.equal(loaded["heatmaps.weight"], tensors[prefix + "conv_hm.weight"])
+    assert torch.equal(
+        loaded["segmentation.10.weight"], tensors[prefix + "hand_segm.segm_head.segm_net.double_conv.3.weight"]
+    )
+    assert len(loaded) == len(tensors)
+
+
+class Surprise:
+    """Something that a weights file must not be able to bring to life."""
+
+
+def test_official_files_that_are_not_weights(tmp_path: Path):
+    path = tmp_path / "official.pt"
+    path.write_bytes(b"not a checkpoint")
+    with pytest.raises(UserError, match="cannot be read as PyTorch weights"):
+        checkpoint.load_official(path)
+    torch.save({"state_dict": {}, "hyper_parameters": Surprise()}, path)
+    with pytest.raises(UserError, match="save its state_dict alone"):
+        checkpoint.load_official(path)
+    torch.save([1, 2], path)
+    with pytest.raises(UserError, match="no state_dict"):
+        checkpoint.load_official(path)
+    torch.save({"conv_hm.weight": torch.zeros(1)}, path)
+    with pytest.raises(UserError, match="does not fit digit-w32.*missing"):
+        checkpoint.load_official(path)
+
+
+def test_commands(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    official, ours = tmp_path / "official.pt", tmp_path / "w32.safetensors"
+    torch.save(golden.official_state_dict("model.pose_reg."), official)
+    assert checkpoint.main(["import", str(official), str(ours)]) == 0
+    capsys.readouterr()
+    assert checkpoint.main(["info", str(ours)]) == 0
+    info = json.loads(capsys.readouterr().out)
+    assert info["model"] == "digit-w32"
+    assert info["recipe"]["imported_from"] == "official.pt"
+    assert info["sha256"] == checkpoint.sha256(ours)
+    assert checkpoint.main(["info", str(tmp_path / "none.safetensors")]) == 2
+    assert capsys.readouterr().err.startswith("error: There is no weights file")
+    assert checkpoint.main(["import", str(tmp_path / "none.pt"), str(ours)]) == 2

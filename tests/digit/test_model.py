@@ -1,0 +1,67 @@
+import numpy as np
+import pytest
+import torch
+
+from digit import checkpoint, heatmap
+from digit.lite import DigitLite
+from digit.model import DigitOutput, DigitW32
+from tests.digit import golden
+
+
+@pytest.fixture(scope="module")
+def w32(tmp_path_factory: pytest.TempPathFactory) -> DigitW32:
+    path = tmp_path_factory.mktemp("official") / "official.pt"
+    torch.save(golden.official_state_dict(), path)
+    return checkpoint.load_official(path)  # type: ignore[return-value]
+
+
+def relative_error(ours: torch.Tensor, theirs: np.ndarray) -> float:
+    return float(np.abs(ours.numpy() - theirs).max() / np.abs(theirs).max())
+
+
+def test_w32_equals_the_authors_network(w32: DigitW32):
+    theirs = golden.outputs()
+    with torch.inference_mode():
+        features = w32.backbone(golden.image())
+        semantic = w32.semantic(w32.segmentation(features))
+        fused = w32.fusion(torch.cat((features, semantic), dim=1))
+        ours = w32(golden.image())
+    heatmaps = heatmap.softmax_2d(ours.heatmap_logits)
+    pairs = {
+        "features": features[:, ::4, ::8, ::8],
+        "semantic": semantic[:, ::32, ::8, ::8],
+        "fused": fused[:, ::32, ::8, ::8],
+        "heatmap_logits": ours.heatmap_logits[:, :, ::8, ::8],
+        "joints_xy_heatmap_px": heatmap.soft_argmax_2d(ours.heatmap_logits),
+        "depth": heatmap.depth_under(heatmaps, ours.depth_maps),
+        "root_depth_logits": ours.root_depth_logits,
+        "root_depth_bins": heatmap.soft_argmax_1d(ours.root_depth_logits)[:, None],
+        "handedness_logits": ours.handedness_logits,
+        "handedness": ours.handedness_logits.sigmoid(),
+        "part_logits": ours.part_logits[:, :, ::8, ::8],
+    }
+    errors = {name: relative_error(value, theirs[name]) for name, value in pairs.items()}
+    assert max(errors.values()) < 1e-4, errors
+    assert np.array_equal(ours.part_logits.argmax(dim=1)[:, ::8, ::8].numpy(), theirs["segmentation_8"])
+
+
+def test_w32_has_the_papers_size(w32: DigitW32):
+    assert sum(parameter.numel() for parameter in w32.parameters()) == pytest.approx(40.7e6, rel=0.01)
+
+
+@pytest.mark.parametrize("network", [DigitLite, DigitW32])
+def test_output_shapes(network: type[torch.nn.Module]):
+    with torch.inference_mode():
+        output = network().eval()(torch.rand(1, 3, 256, 256))
+    assert [tuple(value.shape) for value in output] == [
+        (1, 42, 64, 64), (1, 42, 64, 64), (1, 33, 128, 128), (1, 64), (1, 2),
+    ]  # fmt: skip
+    assert isinstance(output, DigitOutput)
+
+
+def test_every_weight_learns():
+    network = DigitW32().train()
+    output = network(torch.rand(2, 3, 64, 64))
+    torch.stack([value.square().mean() for value in output]).sum().backward()
+    without = [name for name, parameter in network.named_parameters() if parameter.grad is None]
+    assert not without
