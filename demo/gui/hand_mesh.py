@@ -1,7 +1,7 @@
 """The solid hand of the 3D view: one fixed mesh of joint spheres and bone cones whose vertices follow 21 joints.
 
-Everything that does not change (triangles, which joint or bone a vertex belongs to, colours) is made once. A frame costs
-one vectorised pass over about 3,000 vertices. World axes: x right, y into the picture, z up, millimetres.
+Everything that does not change (triangles, which joint or bone a vertex belongs to, colours) is made once. A frame
+costs one vectorised pass over about 3,000 vertices. World axes: x right, y into the picture, z up, millimetres.
 """
 
 import numpy as np

@@ -12,7 +12,9 @@ from vispy.visuals.transforms import STTransform
 
 from demo.gui import theme
 from demo.gui.hand_mesh import TRIANGLES, VERTICES, hand_vertices, vertex_colors, world_from_camera
+from demo.palette import JOINT_RGB
 from demo.records import Scene, Side
+from digit.skeleton import SLOTS
 
 #: (azimuth, elevation) in degrees of the turntable for each named view. "front" is what the camera sees.
 VIEWS: Mapping[str, tuple[float, float]] = {"front": (0.0, 0.0), "side": (90.0, 0.0), "top": (0.0, 89.0)}
@@ -110,24 +112,31 @@ def _grid() -> tuple[np.ndarray, np.ndarray]:
     return np.c_[points, np.zeros(len(points))].astype(np.float32), colors.astype(np.float32)
 
 
+def joint_colors() -> dict[Side, np.ndarray]:
+    """(21, 3) colours in [0, 1] of each side's joints, as the overlay paints them."""
+    return {"right": JOINT_RGB[SLOTS["right"]] / 255, "left": JOINT_RGB[SLOTS["left"]] / 255}
+
+
 class HandsView:
     """The canvas and what stands in it. ``native`` is the widget to put into a layout."""
 
-    def __init__(self, joint_colors: Mapping[Side, np.ndarray]) -> None:
-        """``joint_colors``: (21, 3) colours in [0, 1] for each side."""
+    def __init__(self) -> None:
         self.canvas = SceneCanvas(
             keys=None, bgcolor=theme.PANEL, show=False, app="pyqt6", config={"samples": 4}, size=(480, 400)
         )
         self.native = self.canvas.native
         self._view = self.canvas.central_widget.add_view()
         self._view.camera = TurntableCamera(fov=28, scale_factor=VISIBLE_MM)
-        self._view.camera.depth_value = 10  # clip at a tenth and ten times the distance; the default ruins the depth buffer
-        points, colors = _grid()
-        self._grid = Line(points, colors, connect="segments", method="gl", parent=self._view.scene)
+        self._view.camera.depth_value = (
+            10  # clip at a tenth and ten times the distance; the default ruins the depth buffer
+        )
+        points, fading = _grid()
+        self._grid = Line(points, fading, connect="segments", method="gl", parent=self._view.scene)
         self._grid.transform = STTransform()
         self._grid.set_gl_state("translucent", depth_test=True)
-        self._shadows = {side: self._node(c, shadow=True) for side, c in joint_colors.items()}
-        self._hands = {side: self._node(c) for side, c in joint_colors.items()}
+        colors = joint_colors()
+        self._shadows = {side: self._node(c, shadow=True) for side, c in colors.items()}
+        self._hands = {side: self._node(c) for side, c in colors.items()}
         self._center = world_from_camera([0.0, 0.0, 500.0])
         self._floor = -100.0
         self._settled = False  # the first hands are centred at once, later ones eased

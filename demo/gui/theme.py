@@ -10,6 +10,7 @@ RAISED = "#20262e"
 LINE = "#2c343e"
 TEXT = "#e6eaf0"
 MUTED = "#8e99a8"
+FAINT = "#5a6472"
 ACCENT = "#4cc2b0"
 WARNING = "#e0b050"
 ERROR = "#e5636a"
@@ -36,10 +37,9 @@ QPushButton:hover, QToolButton:hover, QComboBox:hover {{ border-color: {MUTED}; 
 QPushButton:focus, QToolButton:focus, QComboBox:focus {{ border-color: {ACCENT}; }}
 QPushButton:pressed, QToolButton:pressed {{ background: {LINE}; }}
 QPushButton:checked, QToolButton:checked {{ background: #1d3b3a; border-color: {ACCENT}; color: {TEXT}; }}
-QPushButton:disabled, QToolButton:disabled, QComboBox:disabled {{ color: #5a6472; }}
+QPushButton:disabled, QToolButton:disabled, QComboBox:disabled {{ color: {FAINT}; }}
 QComboBox {{ padding-right: 6px; }}
 QComboBox::drop-down {{ border: 0; width: 22px; }}
-QComboBox::down-arrow {{ image: url("@ARROW@"); width: 10px; height: 10px; }}
 QComboBox QAbstractItemView {{
     background: {RAISED}; border: 1px solid {LINE}; padding: 4px; selection-background-color: #1d3b3a;
     selection-color: {TEXT};
@@ -77,7 +77,7 @@ def palette() -> QPalette:
     for role, color in roles.items():
         dark.setColor(role, QColor(color))
     for role in (QPalette.ColorRole.Text, QPalette.ColorRole.ButtonText, QPalette.ColorRole.WindowText):
-        dark.setColor(QPalette.ColorGroup.Disabled, role, QColor("#5a6472"))
+        dark.setColor(QPalette.ColorGroup.Disabled, role, QColor(FAINT))
     return dark
 
 

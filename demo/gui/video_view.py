@@ -1,5 +1,6 @@
 """The painted picture, as large as its place allows, sharp on high-DPI screens, mirrored on wish."""
 
+import math
 from time import monotonic_ns
 
 import numpy as np
@@ -11,7 +12,7 @@ from demo.gui import theme
 
 
 class VideoView(QWidget):
-    """Shows one (H, W, 3) uint8 RGB picture at a time.
+    """Shows one (H, W, 3) uint8 RGB picture at a time, and a message over it while there is one.
 
     ``drawn`` tells, for each picture once, the `time.monotonic_ns` at which it was drawn.
     """
@@ -21,15 +22,21 @@ class VideoView(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self.mirror = False
+        self.painted = False  # True once the widget was on the screen
         self._picture: np.ndarray | None = None  # QImage does not own its pixels
         self._image: QImage | None = None
         self._new = False
-        self._message = ""
+        self._message, self._busy = "", False
         self.setMinimumSize(320, 180)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.setAccessibleName("Video with overlay")
 
-    def sizeHint(self) -> QSize:  # noqa: N802
+    @property
+    def message(self) -> str:
+        """The text that lies over the picture; empty when there is none."""
+        return self._message
+
+    def sizeHint(self) -> QSize:
         return QSize(768, 432)
 
     def show_picture(self, picture: np.ndarray) -> None:
@@ -37,14 +44,19 @@ class VideoView(QWidget):
         self._picture = np.ascontiguousarray(picture)
         height, width = self._picture.shape[:2]
         self._image = QImage(self._picture.data, width, height, 3 * width, QImage.Format.Format_RGB888)
-        self._new, self._message = True, ""
+        self._new = True
         self.update()
 
-    def show_message(self, message: str) -> None:
-        """Show a line of text in place of a picture."""
+    def clear(self) -> None:
+        """Show no picture."""
         self._picture = self._image = None
-        self._message = message
         self.update()
+
+    def say(self, message: str, busy: bool = False) -> None:
+        """Lay a message over the picture; ``busy`` adds a moving bar, which needs repeated calls to move."""
+        if busy or message != self._message:
+            self._message, self._busy = message, busy
+            self.update()
 
     def set_mirror(self, mirror: bool) -> None:
         """Show the picture as a mirror would."""
@@ -59,23 +71,38 @@ class VideoView(QWidget):
         width, height = self._image.width() * scale, self._image.height() * scale
         return QRectF((self.width() - width) / 2, (self.height() - height) / 2, width, height)
 
-    def paintEvent(self, event: QPaintEvent | None) -> None:  # noqa: N802
+    def paintEvent(self, event: QPaintEvent | None) -> None:
         painter = QPainter(self)
         painter.setRenderHints(QPainter.RenderHint.Antialiasing | QPainter.RenderHint.SmoothPixmapTransform)
         outline = QPainterPath()
         outline.addRoundedRect(QRectF(self.rect()), 7, 7)
         painter.setClipPath(outline)
         painter.fillRect(self.rect(), QColor("#000000"))
-        if self._image is None:
-            painter.setPen(QColor(theme.MUTED))
-            painter.drawText(self.rect(), Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap, self._message)
-        else:
-            target = self.picture_rect()
+        if self._image is not None:
+            painter.save()
             if self.mirror:
                 painter.translate(QPointF(self.width(), 0))
                 painter.scale(-1, 1)
-            painter.drawImage(target, self._image)
+            painter.drawImage(self.picture_rect(), self._image)
+            painter.restore()
+        if self._message:
+            self._paint_message(painter)
         painter.end()
+        self.painted = True
         if self._new:
             self._new = False
             self.drawn.emit(monotonic_ns())
+
+    def _paint_message(self, painter: QPainter) -> None:
+        painter.fillRect(self.rect(), QColor(15, 18, 22, 200 if self._image is not None else 255))
+        painter.setPen(QColor(theme.TEXT))
+        text = QRectF(self.rect()).adjusted(40, 0, -40, 0)
+        painter.drawText(text, Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap, self._message)
+        if self._busy:
+            bar = QRectF(self.width() / 2 - 90, self.height() / 2 + 34, 180, 4)
+            painter.setPen(Qt.PenStyle.NoPen)
+            painter.setBrush(QColor(theme.LINE))
+            painter.drawRoundedRect(bar, 2, 2)
+            swing = 0.5 - 0.5 * math.cos(monotonic_ns() / 1e9 * 2.5)
+            painter.setBrush(QColor(theme.ACCENT))
+            painter.drawRoundedRect(QRectF(bar.left() + swing * 130, bar.top(), 50, 4), 2, 2)

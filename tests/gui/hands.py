@@ -11,10 +11,28 @@ WIDTH, HEIGHT = 640, 360
 K = np.array([[500.0, 0, (WIDTH - 1) / 2], [0, 500.0, (HEIGHT - 1) / 2], [0, 0, 1]])
 STAGES = {"track": 0.2, "crop": 0.6, "predict": 12.0, "lift": 0.4, "smooth": 0.1}
 
-#: Of a left hand held up with its palm to the camera: knuckles relative to the wrist, direction and bone lengths, in mm.
-_BASE = {"thumb": (-24, -22, -8), "index": (-26, -88, 0), "middle": (-4, -92, 0), "ring": (16, -86, 2), "pinky": (34, -74, 6)}
-_AIM = {"thumb": (-0.72, -0.68, -0.15), "index": (-0.2, -1, 0), "middle": (0, -1, 0), "ring": (0.14, -1, 0), "pinky": (0.3, -1, 0)}
-_BONES_MM = {"thumb": (42, 32, 26), "index": (42, 25, 20), "middle": (46, 29, 21), "ring": (43, 28, 21), "pinky": (33, 21, 19)}
+#: Of a left hand held up with its palm to the camera: knuckles relative to the wrist, aim and bone lengths, in mm.
+_BASE = {
+    "thumb": (-24, -22, -8),
+    "index": (-26, -88, 0),
+    "middle": (-4, -92, 0),
+    "ring": (16, -86, 2),
+    "pinky": (34, -74, 6),
+}
+_AIM = {
+    "thumb": (-0.72, -0.68, -0.15),
+    "index": (-0.2, -1, 0),
+    "middle": (0, -1, 0),
+    "ring": (0.14, -1, 0),
+    "pinky": (0.3, -1, 0),
+}
+_BONES_MM = {
+    "thumb": (42, 32, 26),
+    "index": (42, 25, 20),
+    "middle": (46, 29, 21),
+    "ring": (43, 28, 21),
+    "pinky": (33, 21, 19),
+}
 
 
 def hand_joints_mm(side: Side, curl: float = 0.3, at_mm: tuple[float, float, float] = (0, 40, 480)) -> np.ndarray:
@@ -56,14 +74,18 @@ def picture(hands: tuple[Hand, ...] = ()) -> np.ndarray:
             for s in np.linspace(0, 1, 14):
                 cx, cy = h.joints_px[child] * (1 - s) + h.joints_px[parent] * s
                 r = 9 if parent != WRIST else 15
-                x0, x1, y0, y1 = (int(np.clip(v, 0, m)) for v, m in
-                                  ((cx - r, WIDTH), (cx + r, WIDTH), (cy - r, HEIGHT), (cy + r, HEIGHT)))
+                x0, x1, y0, y1 = (
+                    int(np.clip(v, 0, m))
+                    for v, m in ((cx - r, WIDTH), (cx + r, WIDTH), (cy - r, HEIGHT), (cy + r, HEIGHT))
+                )
                 d = (y[y0:y1, x0:x1] - cy) ** 2 + (x[y0:y1, x0:x1] - cx) ** 2
                 image[y0:y1, x0:x1][d < r * r] = (214, 168, 142)
     return image.astype(np.uint8)
 
 
-def scene(index: int = 0, sides: tuple[Side, ...] = ("right", "left"), t: float = 0.0, image: np.ndarray | None = None) -> Scene:
+def scene(
+    index: int = 0, sides: tuple[Side, ...] = ("right", "left"), t: float = 0.0, image: np.ndarray | None = None
+) -> Scene:
     """A Scene of the dance at ``t`` seconds, captured now."""
     hands = tuple(hand(side, t) for side in sides)
     now = monotonic_ns()

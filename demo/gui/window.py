@@ -1,0 +1,405 @@
+"""The window: polls the worker sixty times a second and shows its newest Scene."""
+
+import sys
+import traceback
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from time import monotonic_ns, strftime
+from typing import TYPE_CHECKING
+
+from PyQt6.QtCore import QStandardPaths, Qt, QTimer
+from PyQt6.QtGui import QCloseEvent, QKeySequence, QShortcut
+from PyQt6.QtWidgets import QFileDialog, QFrame, QHBoxLayout, QLabel, QMainWindow, QPushButton, QVBoxLayout, QWidget
+
+from demo.gui import theme
+from demo.gui.banner import Banner
+from demo.gui.controls import DrawBar, TopBar
+from demo.gui.help import SHORTCUTS, HelpSheet
+from demo.gui.history import History
+from demo.gui.hud import hud_line
+from demo.gui.startup import Startup
+from demo.gui.video_view import VideoView
+from demo.records import Scene
+from demo.settings import Settings, needs_restart, save_settings
+from digit.errors import UserError
+
+if TYPE_CHECKING:  # these take long to import, so they come after the window is up
+    from demo.gui.hands_view import HandsView
+    from demo.gui.plots import Plots
+    from demo.worker import Worker
+
+TICK_MS = 16
+FIGURES_EVERY_NS = 250_000_000
+SAVE_AFTER_MS = 500
+#: A worker that takes longer than this to stop is left to end by itself.
+STOP_NS = 6_000_000_000
+VIDEO_FILTER = "Videos (*.mp4 *.mkv *.mov *.avi *.webm *.m4v);;All files (*)"
+
+
+def start_worker(settings: Settings) -> "Worker":
+    """The live worker of these settings, started."""
+    from demo.worker import Worker
+
+    return Worker(settings).start()
+
+
+class Window(QMainWindow):
+    """Everything that is seen. It outlives its worker: what ends one becomes a banner, and another can be started."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        notice: str = "",
+        start_worker: Callable[[Settings], "Worker"] = start_worker,
+        save: Callable[[Settings], None] = save_settings,
+        startup: Startup | None = None,
+    ) -> None:
+        super().__init__()
+        self.settings = settings
+        self.scene: Scene | None = None
+        self.worker: Worker | None = None
+        self.hands: HandsView | None = None
+        self.plots: Plots | None = None
+        self.history = History()
+        self._start_worker, self._save = start_worker, save
+        self._startup = startup
+        self._leaving: Worker | None = None
+        self._leaving_since_ns = 0
+        self._idle = False  # the worker has ended and nobody asked for another
+        self._closed = False
+        self._undrawn: Scene | None = None
+        self._figures_ns = 0
+        self._notice = ""
+        self._lay_out()
+        self._connect()
+        self.notice.say(notice)
+        self.video.set_mirror(settings.mirror)
+        self.video.say("Starting", busy=True)
+        self._timer = QTimer(self, interval=TICK_MS)
+        self._timer.timeout.connect(self.tick)
+        self._timer.start()
+        self._saving = QTimer(self, interval=SAVE_AFTER_MS, singleShot=True)
+        self._saving.timeout.connect(self._save_settings)
+
+    # What is where
+
+    def _lay_out(self) -> None:
+        self.setWindowTitle("Digit Live")
+        self.setStyleSheet(theme.STYLE)
+        self.resize(1280, 800)
+        central = QWidget(objectName="central")
+        self.setCentralWidget(central)
+        self.top = TopBar(self.settings)
+        self.error, self.notice = Banner("error"), Banner("notice")
+        self.video = VideoView()
+        self.draw_bar = DrawBar(self.settings)
+        self._hands_place, self._plots_place = _place(), _place()
+        self.view_buttons = {name: QPushButton(name.capitalize(), checkable=True) for name in ("front", "side", "top")}
+        self.hud = QLabel(objectName="hud")
+        column = QVBoxLayout(central)
+        column.setContentsMargins(12, 10, 12, 8)
+        column.setSpacing(theme.UNIT)
+        column.addWidget(self.top)
+        column.addWidget(self.error)
+        column.addWidget(self.notice)
+        views = QHBoxLayout()
+        views.setSpacing(theme.UNIT)
+        views.addWidget(_panel(self.video, self.draw_bar), 3)
+        views.addWidget(_panel(self._hands_place, self._view_bar()), 2)
+        column.addLayout(views, 1)
+        column.addWidget(self._plots_place)
+        column.addWidget(self.hud)
+        self._plots_place.setFixedHeight(168)
+        self.help = HelpSheet(central)
+
+    def _view_bar(self) -> QWidget:
+        bar = QWidget()
+        row = QHBoxLayout(bar)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(6)
+        for name, button in self.view_buttons.items():
+            button.setToolTip(f"See the hands from the {name} (V for the next)")
+            button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+            button.clicked.connect(lambda _, name=name: self.show_view(name))
+            row.addWidget(button)
+        row.addStretch(1)
+        row.addWidget(QLabel("drag to turn · wheel to zoom", objectName="caption"))
+        return bar
+
+    def _connect(self) -> None:
+        for bar in (self.top, self.draw_bar):
+            bar.changed.connect(self.change)
+        self.top.open_asked.connect(self.open_video)
+        self.top.pause_asked.connect(self.toggle_pause)
+        self.top.screenshot_asked.connect(self.screenshot)
+        self.top.full_screen_asked.connect(self.toggle_full_screen)
+        self.top.help_asked.connect(self.help.toggle)
+        self.video.drawn.connect(self._drawn)
+        bar = self.draw_bar
+        actions = {
+            "Space": self.toggle_pause,
+            "1": bar.parts.click,
+            "2": bar.skeleton.click,
+            "3": bar.crop.click,
+            "[": lambda: bar.opacity.setValue(bar.opacity.value() - 10),
+            "]": lambda: bar.opacity.setValue(bar.opacity.value() + 10),
+            "M": bar.mirror.click,
+            "4": bar.smooth.click,
+            "5": bar.prior.click,
+            "V": self.next_view,
+            "O": self.open_video,
+            "S": self.screenshot,
+            "F": self.toggle_full_screen,
+            "?": self.help.toggle,
+            "Escape": self._escape,
+            "Ctrl+Q": self.close,
+        }
+        for keys, _, _ in SHORTCUTS:
+            for key in keys:
+                action = actions.get(key) or actions[keys[0]]
+                QShortcut(QKeySequence(key), self, activated=action)
+
+    # The loop
+
+    def tick(self) -> None:
+        """Take the newest Scene and show it. Called sixty times a second; never waits."""
+        if not self.video.painted or self._closed:
+            return
+        if self.plots is None:
+            self._build_rest()
+        self._look_at_startup()
+        self._change_workers()
+        if self.worker is not None:
+            self._look_at_worker(self.worker)
+        now_ns = monotonic_ns()
+        if now_ns - self._figures_ns > FIGURES_EVERY_NS:
+            self._figures_ns = now_ns
+            self._show_figures(now_ns)
+
+    def _build_rest(self) -> None:
+        """What would keep the window from being up at once: the loop's imports, the plots and the 3D canvas."""
+        self._startup = self._startup or Startup()
+        from demo.gui.plots import Plots
+
+        self.plots = Plots()
+        self._plots_place.layout().addWidget(self.plots)
+        try:
+            from demo.gui.hands_view import HandsView
+
+            self.hands = HandsView()
+            self._hands_place.layout().addWidget(self.hands.native)
+        except Exception as error:  # no OpenGL: the rest of the window works
+            self._hands_place.layout().addWidget(QLabel(f"No 3D view: {error}", wordWrap=True))
+            print(f"No 3D view: {error}", file=sys.stderr)
+
+    def _look_at_startup(self) -> None:
+        try:
+            choices = self._startup.poll()
+        except Exception as error:  # the pickers stay short; what plays goes on
+            self.notice.say(f"cameras and backends could not be listed: {error}")
+            return
+        if choices is not None:
+            self.top.offer(choices)
+
+    def _change_workers(self) -> None:
+        """Start the worker that is wanted, once the old one has given back its camera."""
+        if self._leaving is not None:
+            late = monotonic_ns() - self._leaving_since_ns > STOP_NS
+            if self._leaving.stop(0) or late:
+                self._leaving = None
+        if self.worker is None and not self._idle and self._leaving is None and self._startup.imported.is_set():
+            self.worker = self._start_worker(self.settings)
+            self.top.show_running("pause")
+
+    def _look_at_worker(self, worker: "Worker") -> None:
+        scene = None
+        try:
+            scene = worker.poll()
+        except UserError as error:
+            self._end(str(error))
+            return
+        except Exception as error:  # a fault in the loop must not take the window down
+            traceback.print_exception(error)
+            self._end(f"the loop stopped on a fault ({type(error).__name__}: {error}); the terminal shows where")
+            return
+        if worker.notice and worker.notice != self._notice:
+            self._notice = worker.notice
+            self.notice.say(worker.notice)
+        if scene is not None:
+            self._undrawn = scene
+            self.show_scene(scene)
+            self.video.say("")
+        elif worker.ended:
+            self._end("")
+        elif worker.status:
+            self.video.say(worker.status, busy=True)
+
+    def _end(self, error: str) -> None:
+        """The worker has ended, by an error or because its source has."""
+        self._leave()
+        self._idle = True
+        self.error.say(error)
+        self.top.show_running("again")
+        self.video.say("Choose another camera or open a video" if error else "The end. Space plays it again")
+
+    def _leave(self) -> None:
+        """Let the worker end without waiting for it."""
+        if self.worker is not None:
+            self.worker.stop(0)
+            self._leaving, self._leaving_since_ns = self.worker, monotonic_ns()
+            self.worker = None
+
+    def restart(self) -> None:
+        """End the worker and start one with the settings as they are now."""
+        self._leave()
+        self._idle, self._notice = False, ""
+        self.history.clear()
+        self.error.say("")
+        self.notice.say("")
+        self.video.say("Starting", busy=True)
+
+    # What is shown
+
+    def show_scene(self, scene: Scene) -> None:
+        """Draw this Scene in both views."""
+        self.scene = scene
+        self._repaint()
+        if self.hands is not None:
+            self.hands.show(scene)
+
+    def _repaint(self) -> None:
+        if self.scene is not None:
+            from demo.overlay import paint
+
+            self.video.show_picture(paint(self.scene.frame.image, self.scene, self.settings.overlay))
+
+    def _drawn(self, drawn_ns: int) -> None:
+        """A picture is on the screen. One that was only painted anew, as for a toggle, does not count again."""
+        if self._undrawn is not None:
+            self.history.add(self._undrawn, drawn_ns)
+            self._undrawn = None
+
+    def _show_figures(self, now_ns: int) -> None:
+        loaded = self.worker.loaded if self.worker is not None else None
+        running = f"{loaded.model} on {loaded.backend}" if loaded else ""
+        self.hud.setToolTip(loaded.why if loaded else "")
+        self.hud.setText(hud_line(self.history, now_ns, self.scene, running, self.settings, self.paused))
+        if self.plots is not None and not self.paused:
+            self.plots.refresh(self.history, now_ns)
+        view = self.hands.view if self.hands is not None else ""
+        for name, button in self.view_buttons.items():
+            button.setChecked(name == view)
+
+    # What a person does
+
+    @property
+    def paused(self) -> bool:
+        """True while a person holds the loop."""
+        return self.worker is not None and self.worker.paused
+
+    def change(self, settings: Settings) -> None:
+        """Take new settings: at once where that is possible, with a new worker where it is not."""
+        old, self.settings = self.settings, settings
+        self.top.show_settings(settings)
+        self.draw_bar.show_settings(settings)
+        self._saving.start()
+        self.video.set_mirror(settings.mirror)
+        if old.overlay != settings.overlay:
+            self._repaint()
+        if needs_restart(old, settings):
+            self.restart()
+        elif self.worker is not None:
+            self.worker.apply(settings)
+
+    def toggle_pause(self) -> None:
+        """Pause, go on, or play again what has ended."""
+        if self.worker is not None:
+            self.worker.pause(not self.worker.paused)
+            self.top.show_running("play" if self.worker.paused else "pause")
+        elif self._idle:
+            self.restart()
+
+    def open_video(self) -> None:
+        """Ask for a video file and play it."""
+        path, _ = QFileDialog.getOpenFileName(self, "Open video", str(Path.home()), VIDEO_FILTER)
+        if path:
+            self.change(replace(self.settings, source="video", path=Path(path), repeat=False))
+
+    def screenshot(self) -> Path | None:
+        """Save a picture of the window among the user's pictures and say where."""
+        pictures = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.PicturesLocation)
+        path = Path(pictures or Path.home()) / f"digit-live-{strftime('%Y%m%d-%H%M%S')}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not self.grab().save(str(path)):
+            self.error.say(f"the screenshot could not be saved in {path.parent}; make that folder writable")
+            return None
+        self.notice.say(f"screenshot saved as {path}")
+        return path
+
+    def show_view(self, name: str) -> None:
+        """Turn the 3D view to "front", "side" or "top"."""
+        if self.hands is not None:
+            self.hands.show_view(name)
+        for other, button in self.view_buttons.items():
+            button.setChecked(other == name)
+
+    def next_view(self) -> None:
+        """The named view after the one that is shown."""
+        names = list(self.view_buttons)
+        here = self.hands.view if self.hands is not None else ""
+        self.show_view(names[(names.index(here) + 1) % len(names)] if here in names else names[0])
+
+    def toggle_full_screen(self) -> None:
+        """Fill the screen, or go back."""
+        self.setWindowState(self.windowState() ^ Qt.WindowState.WindowFullScreen)
+
+    def _escape(self) -> None:
+        if not self.help.isHidden():
+            self.help.toggle()
+        elif self.isFullScreen():
+            self.toggle_full_screen()
+
+    # The end
+
+    def _save_settings(self) -> None:
+        try:
+            self._save(self.settings)
+        except UserError as error:
+            self.notice.say(str(error))
+
+    def closeEvent(self, event: QCloseEvent | None) -> None:
+        if not self._closed:
+            self._closed = True
+            self._timer.stop()
+            if self._saving.isActive():
+                self._saving.stop()
+                self._save_settings()
+            self.hide()  # what follows may take a moment
+            self._leave()
+            if self._leaving is not None:
+                self._leaving.stop()
+            if self._startup is not None:
+                self._startup.close()
+            if self.plots is not None:
+                self.plots.close()
+            if self.hands is not None:
+                self.hands.close()
+        super().closeEvent(event)
+
+
+def _place() -> QWidget:
+    """An empty place that is filled after the window is up."""
+    place = QWidget()
+    QVBoxLayout(place).setContentsMargins(0, 0, 0, 0)
+    return place
+
+
+def _panel(view: QWidget, bar: QWidget) -> QFrame:
+    panel = QFrame(objectName="panel")
+    column = QVBoxLayout(panel)
+    column.setContentsMargins(theme.UNIT, theme.UNIT, theme.UNIT, theme.UNIT)
+    column.setSpacing(theme.UNIT)
+    column.addWidget(view, 1)
+    column.addWidget(bar)
+    return panel
