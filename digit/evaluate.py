@@ -48,7 +48,7 @@ def _parser() -> argparse.ArgumentParser:
         "--prior",
         choices=("mediapipe", "none"),
         default="mediapipe",
-        help="photographs: MediaPipe's hands as the landmark prior, or none to measure the plain network",
+        help="MediaPipe's hands as the landmark prior, or none to measure the plain network",
     )
     parser.add_argument("--detector-only", action="store_true", help="photographs: measure MediaPipe itself instead")
     parser.add_argument("--hand-model", type=Path, metavar="FILE", help="your own MediaPipe hand_landmarker.task")
@@ -77,7 +77,9 @@ def evaluate_clips(options: argparse.Namespace) -> dict[str, Any]:
     """Figures by clip, see `digit.evaluation.clips.ClipFigures`, and of all frames together."""
     if options.max_frames is not None and options.max_frames < 1:
         raise UserError(f"--max-frames {options.max_frames} leaves nothing to measure; give 1 or more.")
-    launcher_options = ["--backend", options.backend, "--model", options.model]
+    # Everything that changes the result is said, so that the person's saved settings do not.
+    launcher_options = ["--backend", options.backend, "--model", options.model, "--smooth"]
+    launcher_options += ["--prior" if options.prior == "mediapipe" else "--no-prior"]
     launcher_options += ["--weights", str(options.weights)] if options.weights else []
     launcher_options += ["--hand-model", str(options.hand_model)] if options.hand_model else []
     figures = {

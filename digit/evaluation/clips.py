@@ -87,12 +87,12 @@ def clip_figures(tracks: Tracks, seen: Sequence[Sequence[HandLandmarks]]) -> dic
     frames. ``mediapipe_distance``: median over hands that both see, in shares of MediaPipe's box. ``jitter``: `jitter`.
     """
     frames = len(tracks)
-    present = ~np.isnan(tracks[:, :, 0, 0])
+    present = np.isfinite(tracks[:, :, 0, 0])
     distances = mediapipe_distances(tracks, seen)
     shaking = jitter(tracks)
     return {
         "frames": frames,
-        "two_hand_share": _share(present.all(axis=1)),
+        "two_hand_share": _share(np.all(present, axis=1)),
         "mediapipe_two_hand_share": _share(np.array([len(hands) == 2 for hands in seen])),
         "swaps_per_1000": round(1000 * count_swaps(tracks) / frames, 2) if frames else None,
         "mediapipe_distance": round(float(np.median(distances)), 4) if distances.size else None,
