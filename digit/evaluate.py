@@ -3,14 +3,14 @@
 import argparse
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
-import digit.backends
+from digit.backends import load
 from digit.errors import UserError
 from digit.evaluation.annotations import read_annotations
 from digit.evaluation.clips import clip_paths, measure_clip, total_of_clips
@@ -60,21 +60,21 @@ def evaluate_photographs(options: argparse.Namespace) -> dict[str, Any]:
     """Figures by set, see `digit.evaluation.photographs.summary`."""
     annotations = read_annotations(options.annotations)
     with ExitStack() as opened, tqdm(annotations, unit="picture", desc="measuring", leave=False) as bar:
-        see_hands = None
-        if options.detector_only or options.prior == "mediapipe":
-            see_hands = opened.enter_context(Landmarker("image", options.hand_model, progress=bar.set_postfix_str))
-        if options.detector_only and see_hands is not None:
-            return summary(measure_landmarker(bar, see_hands))
-        backend = opened.enter_context(closing(_load(options, bar.set_postfix_str)))
+        if options.detector_only:
+            return summary(measure_landmarker(bar, opened.enter_context(_landmarker(options, bar))))
+        loaded = load(options.backend, options.model, options.weights, bar.set_postfix_str)
+        backend = opened.enter_context(closing(loaded))
+        see_hands = opened.enter_context(_landmarker(options, bar)) if options.prior == "mediapipe" else None
+        bar.set_postfix_str("")
         return summary(measure_network(bar, backend, see_hands))
 
 
-def _load(options: argparse.Namespace, progress: Callable[[str], None]) -> Any:
-    return digit.backends.load(options.backend, options.model, options.weights, progress)
+def _landmarker(options: argparse.Namespace, bar: "tqdm[Any]") -> Landmarker:
+    return Landmarker("image", options.hand_model, progress=bar.set_postfix_str)
 
 
 def evaluate_clips(options: argparse.Namespace) -> dict[str, Any]:
-    """Figures by clip, see `digit.evaluation.clips.ClipFigures`, and of all frames together."""
+    """Figures by clip, see `digit.evaluation.clips.clip_figures`, and of all frames together."""
     if options.max_frames is not None and options.max_frames < 1:
         raise UserError(f"--max-frames {options.max_frames} leaves nothing to measure; give 1 or more.")
     # Everything that changes the result is said, so that the person's saved settings do not.

@@ -8,7 +8,6 @@ import cv2
 import numpy as np
 import pytest
 
-import digit.backends
 from digit import evaluate
 from digit.errors import UserError
 from digit.evaluation import clips
@@ -179,7 +178,7 @@ def test_command_prints_one_line_of_json(
     annotations_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     backend = FakeBackend(read_annotations(annotations_path))
-    monkeypatch.setattr(digit.backends, "load", lambda *_: backend, raising=False)
+    monkeypatch.setattr(evaluate, "load", lambda *_: backend)
     assert evaluate.main(["--annotations", str(annotations_path), "--prior", "none", "--json"]) == 0
     out = capsys.readouterr().out
     assert out.count("\n") == 1
@@ -194,7 +193,7 @@ def test_command_prints_a_table(
     annotations_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     backend = FakeBackend(read_annotations(annotations_path))
-    monkeypatch.setattr(digit.backends, "load", lambda *_: backend, raising=False)
+    monkeypatch.setattr(evaluate, "load", lambda *_: backend)
     assert evaluate.main(["--annotations", str(annotations_path), "--prior", "none"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].split() == ["hands", "found", "nme_median", "nme_mean", "pck_0.1", "mpjpe_mm"]
