@@ -21,9 +21,8 @@ test: setup debian
 	@if command -v xvfb-run >/dev/null; then $(XVFB) $(BIN)/python -m pytest $(ARGS); else $(BIN)/python -m pytest $(ARGS); fi
 
 check: setup
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
-	$(BIN)/pyright
+	@failed=0; for tool in "ruff check ." "ruff format --check ." pyright; do \
+		echo "$$tool"; $(BIN)/$$tool || failed=1; done; exit $$failed
 
 bench: setup
 	$(BIN)/python -m digit.bench $(ARGS)
