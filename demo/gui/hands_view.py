@@ -1,9 +1,14 @@
 """Both hands in 3D: a vispy canvas with one lit mesh a hand, their shadows, a ground grid and a turntable camera."""
 
 from collections.abc import Mapping
+from time import monotonic
 
 import numpy as np
-from vispy.gloo import IndexBuffer, VertexBuffer
+from PyQt6.QtCore import QPointF, Qt
+from PyQt6.QtGui import QImage, QMouseEvent, QPainter, QPaintEvent, QResizeEvent, QWheelEvent
+from PyQt6.QtOpenGLWidgets import QOpenGLWidget
+from PyQt6.QtWidgets import QWidget
+from vispy.gloo import IndexBuffer, VertexBuffer, gl
 from vispy.scene import SceneCanvas, TurntableCamera
 from vispy.scene.node import Node
 from vispy.scene.visuals import Line, create_visual_node
@@ -22,6 +27,9 @@ VISIBLE_MM = 360.0  # height of what the view shows at the hands
 FLOOR_BELOW_MM = 30.0  # the floor lies this far below the lowest joint
 GRID_STEP_MM = 50.0
 GRID_HALF_MM = 500.0
+#: Drawings a second without a graphics card, where the 3D view would take the processor from the network.
+SOFTWARE_FPS = 8
+SOFTWARE_RENDERERS = ("llvmpipe", "softpipe", "swiftshader", "gdi generic", "basic render")
 FOLLOW = 0.08  # share of the way that the camera's centre goes to the hands with each scene; the floor likewise
 
 _VERTEX = """
@@ -117,19 +125,26 @@ def joint_colors() -> dict[Side, np.ndarray]:
     return {"right": JOINT_RGB[SLOTS["right"]] / 255, "left": JOINT_RGB[SLOTS["left"]] / 255}
 
 
-class HandsView:
-    """The canvas and what stands in it. ``native`` is the widget to put into a layout."""
+class HandsView(QWidget):
+    """Shows what a vispy canvas draws off the screen.
+
+    The canvas is not a child of the window: an OpenGL child makes Qt put every window update together in OpenGL, which
+    took half a core without a graphics card, and it would have to stand in the window before that is first shown.
+    """
 
     def __init__(self) -> None:
-        self.canvas = SceneCanvas(
-            keys=None, bgcolor=theme.PANEL, show=False, app="pyqt6", config={"samples": 4}, size=(480, 400)
-        )
-        self.native = self.canvas.native
+        super().__init__()
+        self.canvas = SceneCanvas(keys=None, bgcolor=theme.PANEL, show=False, app="pyqt6", config={"samples": 4})
+        self._offscreen: QOpenGLWidget = self.canvas.native
+        self._offscreen.setAttribute(Qt.WidgetAttribute.WA_DontShowOnScreen)
+        self._offscreen.setAttribute(Qt.WidgetAttribute.WA_QuitOnClose, False)
+        self._offscreen.show()
+        self._offscreen.setUpdatesEnabled(False)  # it draws when `refresh` asks, not whenever vispy sees a change
+        self.renderer = ""  # as OpenGL names it, from the first drawing on
         self._view = self.canvas.central_widget.add_view()
         self._view.camera = TurntableCamera(fov=28, scale_factor=VISIBLE_MM)
-        self._view.camera.depth_value = (
-            10  # clip at a tenth and ten times the distance; the default ruins the depth buffer
-        )
+        # Clip at a tenth and ten times the distance: vispy's default leaves too little depth precision.
+        self._view.camera.depth_value = 10
         points, fading = _grid()
         self._grid = Line(points, fading, connect="segments", method="gl", parent=self._view.scene)
         self._grid.transform = STTransform()
@@ -138,11 +153,17 @@ class HandsView:
         self._shadows = {side: self._node(c, shadow=True) for side, c in colors.items()}
         self._hands = {side: self._node(c) for side, c in colors.items()}
         self._center = world_from_camera([0.0, 0.0, 500.0])
+        self._panned_mm = np.zeros(3)
         self._floor = -100.0
         self._settled = False  # the first hands are centred at once, later ones eased
-        self.canvas.events.draw.connect(self._look, position="first")
+        self._picture: QImage | None = None
+        self._stale = True
+        self._pace_s, self._drawn_s = 0.0, float("-inf")
+        self._dragged_from = QPointF()
+        self.canvas.events.draw.connect(self._before_drawing, position="first")
+        self.setMinimumSize(240, 180)
+        self.setAccessibleName("Both hands in 3D")
         self.show_view("front")
-        self._place()
 
     @property
     def camera(self) -> TurntableCamera:
@@ -156,13 +177,15 @@ class HandsView:
         return next((name for name, angles in VIEWS.items() if np.allclose(here, angles, atol=0.5)), "")
 
     def show_view(self, name: str) -> None:
-        """Turn to one of VIEWS and take back any zoom."""
+        """Turn to one of VIEWS and take back any zoom and shift."""
         self.camera.azimuth, self.camera.elevation = VIEWS[name]
         self.camera.scale_factor = VISIBLE_MM
+        self._panned_mm = np.zeros(3)
+        self._place()
 
-    def show(self, scene: Scene | None) -> None:
-        """Draw this scene's hands; None or no hands leaves the empty ground."""
-        joints = {hand.side: world_from_camera(hand.joints_mm) for hand in scene.hands} if scene else {}
+    def show_scene(self, scene: Scene) -> None:
+        """Move the hands to this scene's; without hands only the ground is left. `refresh` draws it."""
+        joints = {hand.side: world_from_camera(hand.joints_mm) for hand in scene.hands}
         joints = {side: points for side, points in joints.items() if np.isfinite(points).all()}
         for side, node in self._hands.items():
             node.visible = self._shadows[side].visible = side in joints
@@ -177,16 +200,57 @@ class HandsView:
             self._center = self._center + share * (middle - self._center)
             self._floor += share * (lowest - FLOOR_BELOW_MM - self._floor)
             self._settled = True
-            self._place()
-        self.canvas.update()
+        self._place()
+
+    def refresh(self) -> None:
+        """Draw what has changed since the last time. A software renderer waits until it is due again."""
+        if self._stale and self.isVisible() and monotonic() - self._drawn_s >= self._pace_s:
+            self._stale = False
+            self._picture = self._offscreen.grabFramebuffer()
+            self._drawn_s = monotonic()
+            self.update()
 
     def picture(self) -> np.ndarray:
-        """(H, W, 3) uint8 RGB of the view as it is now."""
-        return self.canvas.render(alpha=False)
+        """(H, W, 3) uint8 RGB of the view as it is now, in device pixels."""
+        image = self._offscreen.grabFramebuffer().convertToFormat(QImage.Format.Format_RGB888)
+        pixels = image.constBits().asarray(image.sizeInBytes())
+        rows = np.frombuffer(pixels, np.uint8).reshape(image.height(), image.bytesPerLine())
+        return rows[:, : 3 * image.width()].reshape(image.height(), image.width(), 3).copy()
 
-    def close(self) -> None:
-        """Free the canvas, its widget and its GL context."""
+    def release(self) -> None:
+        """Free the canvas, its hidden widget and its GL context."""
         self.canvas.close()
+        self._offscreen.deleteLater()
+
+    def paintEvent(self, event: QPaintEvent | None) -> None:
+        painter = QPainter(self)
+        if self._picture is not None:
+            painter.drawImage(self.rect(), self._picture)
+        painter.end()
+
+    def resizeEvent(self, event: QResizeEvent | None) -> None:
+        self._offscreen.resize(self.size())
+        self._stale = True
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        self._dragged_from = event.position()
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        moved, self._dragged_from = event.position() - self._dragged_from, event.position()
+        if event.modifiers() & Qt.KeyboardModifier.ShiftModifier:
+            eye, azimuth = self._eye(), np.radians(self.camera.azimuth)
+            right = np.array([np.cos(azimuth), np.sin(azimuth), 0.0])
+            mm = self.camera.scale_factor / max(1, min(self.width(), self.height()))
+            self._panned_mm += mm * (moved.y() * np.cross(eye, right) - moved.x() * right)
+        else:
+            self.camera.azimuth -= 0.5 * moved.x()
+            self.camera.elevation += 0.5 * moved.y()
+        self._place()
+
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        steps = event.angleDelta().y() / 120
+        self.camera.scale_factor = float(np.clip(self.camera.scale_factor * 1.1**-steps, 60, 3000))
+        self._place()
 
     def _node(self, colors: np.ndarray, shadow: bool = False) -> Node:
         node = HandNode(colors, shadow=shadow, parent=self._view.scene)
@@ -195,13 +259,21 @@ class HandsView:
 
     def _place(self) -> None:
         """Point the camera at the hands; the floor steps under them by whole squares, so that it seems to lie still."""
-        x, y, z = (float(value) for value in self._center)
+        x, y, _ = self._center
         step = GRID_STEP_MM
         self._grid.transform.translate = (round(x / step) * step, round(y / step) * step, self._floor)
-        self.camera.center = (x, y, z)
+        self.camera.center = tuple(float(value) for value in self._center + self._panned_mm)
+        self._stale = True
 
-    def _look(self, event: object) -> None:
+    def _eye(self) -> np.ndarray:
+        """(3,) unit direction from the hands to the viewer."""
         azimuth, elevation = np.radians([self.camera.azimuth, self.camera.elevation])
-        eye = (np.sin(azimuth) * np.cos(elevation), -np.cos(azimuth) * np.cos(elevation), np.sin(elevation))
+        return np.array([np.sin(azimuth) * np.cos(elevation), -np.cos(azimuth) * np.cos(elevation), np.sin(elevation)])
+
+    def _before_drawing(self, event: object) -> None:
+        if not self.renderer:
+            self.renderer = str(gl.glGetParameter(gl.GL_RENDERER))
+            if any(name in self.renderer.lower() for name in SOFTWARE_RENDERERS):
+                self._pace_s = 1 / SOFTWARE_FPS
         for node in (*self._hands.values(), *self._shadows.values()):
-            node.look(eye, self._floor + 0.5)
+            node.look(tuple(self._eye()), self._floor + 0.5)

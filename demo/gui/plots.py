@@ -11,6 +11,7 @@ from demo.palette import SIDE_RGB
 
 #: Stages in the order of the loop.
 STAGES = ("detect", "track", "crop", "predict", "lift", "smooth", CAPTURE_TO_DRAWN)
+_SHORT = {CAPTURE_TO_DRAWN: "end to end"}
 HEIGHT_PX = 168
 
 
@@ -29,7 +30,9 @@ class Plots(QWidget):
         self._handedness.setYRange(0, 1, padding=0.08)
         self._handedness.getAxis("left").setTicks([[(0, "0"), (0.5, "½"), (1, "1")]])
         self._side_curves = {
-            side: self._handedness.plot(pen=pg.mkPen(rgb, width=1.8)) for side, rgb in SIDE_RGB.items()
+            # The one below is wider, so that both are seen where they lie on each other.
+            side: self._handedness.plot(pen=pg.mkPen(rgb, width={"right": 5, "left": 1.8}[side]))
+            for side, rgb in SIDE_RGB.items()
         }
         self._stages = StageTable()
         self._rate_figure, self._latency_figure = QLabel(), QLabel()
@@ -73,7 +76,7 @@ class StageTable(pg.PlotWidget):
         self._figures = [pg.TextItem(anchor=(0, 0.5), color=theme.TEXT) for _ in STAGES]
         for item in self._figures:
             self.addItem(item, ignoreBounds=True)
-        self.getAxis("left").setWidth(98)
+        self.getAxis("left").setWidth(76)
         self.getAxis("bottom").hide()
         self.setMouseEnabled(x=False, y=False)
 
@@ -92,8 +95,10 @@ class StageTable(pg.PlotWidget):
             if row < len(stages):
                 item.setText(f"{p50[row]:.1f} – {p95[row]:.1f}")
                 item.setPos(p95[row] + 0.03 * reach, y[row])
-        self.getAxis("left").setTicks([[(float(at), stage) for at, stage in zip(y, stages, strict=True)]])
-        self.setXRange(0, 1.55 * reach, padding=0)
+        self.getAxis("left").setTicks(
+            [[(float(at), _SHORT.get(stage, stage)) for at, stage in zip(y, stages, strict=True)]]
+        )
+        self.setXRange(0, 1.8 * reach, padding=0)
         self.setYRange(-max(len(stages), 4) + 0.4, 0.6, padding=0)
 
 
@@ -104,7 +109,7 @@ def _chart(unit: str) -> pg.PlotWidget:
     chart.setXRange(-SPAN_S, 0, padding=0)
     chart.setLimits(xMin=-SPAN_S, xMax=0)
     chart.getAxis("left").setWidth(34)
-    chart.getAxis("bottom").setTicks([[(-30, "−30 s"), (-20, "−20"), (-10, "−10"), (0, "now")]])
+    chart.getAxis("bottom").setTicks([[(-28, "−30 s"), (-20, "−20"), (-10, "−10"), (-2, "now")]])
     chart.setMouseEnabled(x=False, y=False)
     chart.setAccessibleName(f"Chart in {unit}" if unit else "Chart")
     return chart
@@ -120,7 +125,7 @@ def _quiet(chart: pg.PlotWidget) -> None:
         axis = chart.getAxis(name)
         axis.setPen(pg.mkPen(theme.LINE))
         axis.setTextPen(pg.mkPen(theme.MUTED))
-        axis.setStyle(tickLength=0, tickTextOffset=5)
+        axis.setStyle(tickLength=0, tickTextOffset=5, hideOverlappingLabels=False)
 
 
 def _panel(title: str, figure: QLabel, chart: QWidget) -> QFrame:

@@ -32,6 +32,11 @@ class VideoView(QWidget):
         self.setAccessibleName("Video with overlay")
 
     @property
+    def picture(self) -> np.ndarray | None:
+        """The (H, W, 3) uint8 RGB picture that is shown."""
+        return self._picture
+
+    @property
     def message(self) -> str:
         """The text that lies over the picture; empty when there is none."""
         return self._message

@@ -172,6 +172,8 @@ class Window(QMainWindow):
         self._change_workers()
         if self.worker is not None:
             self._look_at_worker(self.worker)
+        if self.hands is not None:
+            self.hands.refresh()
         now_ns = monotonic_ns()
         if now_ns - self._figures_ns > FIGURES_EVERY_NS:
             self._figures_ns = now_ns
@@ -188,7 +190,7 @@ class Window(QMainWindow):
             from demo.gui.hands_view import HandsView
 
             self.hands = HandsView()
-            self._hands_place.layout().addWidget(self.hands.native)
+            self._hands_place.layout().addWidget(self.hands)
         except Exception as error:  # no OpenGL: the rest of the window works
             self._hands_place.layout().addWidget(QLabel(f"No 3D view: {error}", wordWrap=True))
             print(f"No 3D view: {error}", file=sys.stderr)
@@ -197,7 +199,7 @@ class Window(QMainWindow):
         try:
             choices = self._startup.poll()
         except Exception as error:  # the pickers stay short; what plays goes on
-            self.notice.say(f"cameras and backends could not be listed: {error}")
+            print(f"cameras and backends could not be listed: {error}", file=sys.stderr)
             return
         if choices is not None:
             self.top.offer(choices)
@@ -266,7 +268,7 @@ class Window(QMainWindow):
         self.scene = scene
         self._repaint()
         if self.hands is not None:
-            self.hands.show(scene)
+            self.hands.show_scene(scene)
 
     def _repaint(self) -> None:
         if self.scene is not None:
@@ -384,7 +386,7 @@ class Window(QMainWindow):
             if self.plots is not None:
                 self.plots.close()
             if self.hands is not None:
-                self.hands.close()
+                self.hands.release()
         super().closeEvent(event)
 
 

@@ -1,0 +1,39 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from demo.gui.history import CAPTURE_TO_DRAWN, History
+from tests.gui import hands
+
+SECOND = 1_000_000_000
+
+
+def filled(frames: int, fps: int, latency_ms: float = 20.0) -> tuple[History, int]:
+    history, scene = History(), hands.scene(image=np.zeros((4, 4, 3), np.uint8))
+    for i in range(frames):
+        captured = i * SECOND // fps
+        drawn = captured + int(latency_ms * 1e6)
+        history.add(replace(scene, frame=replace(scene.frame, time_ns=captured)), drawn)
+    return history, drawn
+
+
+def test_rate_and_latency_of_an_even_stream() -> None:
+    history, now = filled(100, 25, latency_ms=33.0)
+    assert history.fps(now) == pytest.approx(25)
+    assert history.latency_ms(now)[CAPTURE_TO_DRAWN] == pytest.approx((33.0, 33.0))
+    assert history.latency_ms(now)["predict"] == (12.0, 12.0)
+    assert history.curves(now)["fps"][-1] == pytest.approx(25)
+
+
+def test_old_samples_leave() -> None:
+    history, now = filled(40 * 10, 10)
+    assert history.curves(now)["t"].min() >= -30
+    assert history.fps(now + 10 * SECOND) == 0
+    assert history.latency_ms(now + 10 * SECOND) == {}
+
+
+def test_empty() -> None:
+    history = History()
+    assert history.fps(0) == 0
+    assert all(len(column) == 0 for column in history.curves(0).values())
