@@ -3,11 +3,18 @@
 import os
 import signal
 import sys
+import traceback
+from collections.abc import Callable
+from types import TracebackType
+from typing import TYPE_CHECKING
 
 from PyQt6.QtWidgets import QApplication
 
 from demo.gui import theme
 from demo.settings import Settings
+
+if TYPE_CHECKING:
+    from demo.gui.window import Window
 
 
 def run_window(settings: Settings, notice: str = "") -> int:
@@ -25,10 +32,23 @@ def run_window(settings: Settings, notice: str = "") -> int:
 
     window = Window(settings, notice=notice)
     # The window's timer returns to Python sixty times a second, which is when Python runs this handler.
-    before = signal.signal(signal.SIGINT, lambda *_: window.close())
+    sigint = signal.signal(signal.SIGINT, lambda *_: window.close())
+    # Without a hook of one's own, PyQt ends the process on an exception in a slot.
+    excepthook, sys.excepthook = sys.excepthook, traceback_and_banner(window)
     try:
         window.show()
         return app.exec()
     finally:
         window.close()
-        signal.signal(signal.SIGINT, before)
+        sys.excepthook = excepthook
+        signal.signal(signal.SIGINT, sigint)
+
+
+def traceback_and_banner(window: "Window") -> Callable[..., None]:
+    """An excepthook that prints the traceback and tells the person; the window goes on."""
+
+    def hook(kind: type[BaseException], error: BaseException, where: TracebackType | None) -> None:
+        traceback.print_exception(kind, error, where)
+        window.error.say(f"a fault in the window ({kind.__name__}: {error}); the terminal shows where")
+
+    return hook

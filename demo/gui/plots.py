@@ -47,6 +47,11 @@ class Plots(QWidget):
         row.addWidget(_panel("Latency by stage", QLabel("p50 – p95 ms"), self._stages), 3)
         row.addWidget(_panel("Handedness", sides, self._handedness), 3)
 
+    def release(self) -> None:
+        """Free the menus that pyqtgraph makes for each chart as top-level widgets."""
+        for chart in (self._rate, self._latency, self._stages, self._handedness):
+            chart.plotItem.ctrlMenu.deleteLater()
+
     def refresh(self, history: History, now_ns: int) -> None:
         """Redraw from the history; a few times a second is enough."""
         curves = history.curves(now_ns)

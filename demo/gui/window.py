@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from PyQt6.QtCore import QStandardPaths, Qt, QTimer
 from PyQt6.QtGui import QCloseEvent, QKeySequence, QShortcut
-from PyQt6.QtWidgets import QFileDialog, QFrame, QHBoxLayout, QLabel, QMainWindow, QPushButton, QVBoxLayout, QWidget
+from PyQt6.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QMainWindow, QPushButton, QVBoxLayout, QWidget
 
 from demo.gui import theme
 from demo.gui.banner import Banner
@@ -18,6 +18,7 @@ from demo.gui.controls import DrawBar, TopBar
 from demo.gui.help import SHORTCUTS, HelpSheet
 from demo.gui.history import History
 from demo.gui.hud import hud_line
+from demo.gui.panel import panel, place
 from demo.gui.startup import Startup
 from demo.gui.video_view import VideoView
 from demo.records import Scene
@@ -94,7 +95,7 @@ class Window(QMainWindow):
         self.error, self.notice = Banner("error"), Banner("notice")
         self.video = VideoView()
         self.draw_bar = DrawBar(self.settings)
-        self._hands_place, self._plots_place = _place(), _place()
+        self._hands_place, self._plots_place = place(), place()
         self.view_buttons = {name: QPushButton(name.capitalize(), checkable=True) for name in ("front", "side", "top")}
         self.hud = QLabel(objectName="hud")
         column = QVBoxLayout(central)
@@ -105,8 +106,8 @@ class Window(QMainWindow):
         column.addWidget(self.notice)
         views = QHBoxLayout()
         views.setSpacing(theme.UNIT)
-        views.addWidget(_panel(self.video, self.draw_bar), 3)
-        views.addWidget(_panel(self._hands_place, self._view_bar()), 2)
+        views.addWidget(panel(self.video, self.draw_bar), 3)
+        views.addWidget(panel(self._hands_place, self._view_bar()), 2)
         column.addLayout(views, 1)
         column.addWidget(self._plots_place)
         column.addWidget(self.hud)
@@ -211,19 +212,17 @@ class Window(QMainWindow):
             if self._leaving.stop(0) or late:
                 self._leaving = None
         if self.worker is None and not self._idle and self._leaving is None and self._startup.imported.is_set():
-            self.worker = self._start_worker(self.settings)
-            self.top.show_running("pause")
+            try:
+                self.worker = self._start_worker(self.settings)
+                self.top.show_running("pause")
+            except Exception as error:
+                self._fail(error)
 
     def _look_at_worker(self, worker: "Worker") -> None:
-        scene = None
         try:
             scene = worker.poll()
-        except UserError as error:
-            self._end(str(error))
-            return
-        except Exception as error:  # a fault in the loop must not take the window down
-            traceback.print_exception(error)
-            self._end(f"the loop stopped on a fault ({type(error).__name__}: {error}); the terminal shows where")
+        except Exception as error:
+            self._fail(error)
             return
         if worker.notice and worker.notice != self._notice:
             self._notice = worker.notice
@@ -236,6 +235,14 @@ class Window(QMainWindow):
             self._end("")
         elif worker.status:
             self.video.say(worker.status, busy=True)
+
+    def _fail(self, error: Exception) -> None:
+        """Whatever ended the worker, the window stays and says it."""
+        if isinstance(error, UserError):
+            self._end(str(error))
+        else:
+            traceback.print_exception(error)
+            self._end(f"the loop stopped on a fault ({type(error).__name__}: {error}); the terminal shows where")
 
     def _end(self, error: str) -> None:
         """The worker has ended, by an error or because its source has."""
@@ -384,24 +391,7 @@ class Window(QMainWindow):
             if self._startup is not None:
                 self._startup.close()
             if self.plots is not None:
-                self.plots.close()
+                self.plots.release()
             if self.hands is not None:
                 self.hands.release()
         super().closeEvent(event)
-
-
-def _place() -> QWidget:
-    """An empty place that is filled after the window is up."""
-    place = QWidget()
-    QVBoxLayout(place).setContentsMargins(0, 0, 0, 0)
-    return place
-
-
-def _panel(view: QWidget, bar: QWidget) -> QFrame:
-    panel = QFrame(objectName="panel")
-    column = QVBoxLayout(panel)
-    column.setContentsMargins(theme.UNIT, theme.UNIT, theme.UNIT, theme.UNIT)
-    column.setSpacing(theme.UNIT)
-    column.addWidget(view, 1)
-    column.addWidget(bar)
-    return panel

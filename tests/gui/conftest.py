@@ -1,4 +1,4 @@
-"""The window on a real worker, a real clip and the scripted network; and the check that no test leaves anything behind."""
+"""The window on a real worker, a real clip and the scripted network, and the check that nothing is left behind."""
 
 import gc
 import threading
@@ -8,6 +8,7 @@ from pathlib import Path
 
 import av
 import pytest
+from PyQt6 import sip
 from PyQt6.QtCore import QEvent, QTimer
 from PyQt6.QtWidgets import QApplication, QWidget
 
@@ -73,6 +74,8 @@ def open_window(qtbot, settings: Settings) -> Iterator[Callable[..., Window]]:
         window = Window(replace(settings, **changes), notice, start_worker, startup=Startup(find=lambda: CHOICES))
         windows.append(window)
         window.show()
+        with qtbot.waitActive(window):  # shortcuts work in the active window only
+            window.activateWindow()
         qtbot.waitUntil(lambda: window.plots is not None)
         return window
 
@@ -100,4 +103,8 @@ def _threads() -> set[str]:
 
 
 def _timers() -> set[int]:
-    return {id(timer) for timer in gc.get_objects() if type(timer) is QTimer and timer.isActive()}
+    return {id(timer) for timer in gc.get_objects() if type(timer) is QTimer and _active(timer)}
+
+
+def _active(timer: QTimer) -> bool:
+    return not sip.isdeleted(timer) and timer.isActive()

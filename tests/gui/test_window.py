@@ -2,6 +2,7 @@ import os
 import signal
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from PyQt6.QtWidgets import QFileDialog
 from demo.gui.app import run_window
 from demo.settings import Settings, load_settings
 from demo.worker import Worker
+from digit.errors import UserError
 from tests.gui.conftest import start_scripted
 
 
@@ -125,6 +127,15 @@ def test_a_fault_in_the_loop_is_a_banner_too(open_window, qtbot, capfd) -> None:
     assert "RuntimeError" in capfd.readouterr().err
 
 
+def test_a_worker_that_cannot_even_start_is_a_banner(open_window, qtbot) -> None:
+    def fail(settings: Settings) -> Worker:
+        raise UserError("the worker has no legs; give it some")
+
+    window = open_window(fail)
+    qtbot.waitUntil(lambda: window.error.text == "The worker has no legs; give it some")
+    assert window.isVisible()
+
+
 def test_the_end_of_a_clip_and_playing_it_again(open_window, qtbot) -> None:
     window = open_window(repeat=False)
     qtbot.waitUntil(lambda: "The end" in window.video.message)
@@ -222,9 +233,7 @@ def test_closing_while_the_network_loads(open_window, qtbot) -> None:
 
 
 def test_ctrl_c_ends_the_application(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("demo.gui.window.Window.__init__.__kwdefaults__", None, raising=False)
-    monkeypatch.setattr("demo.gui.startup.find_choices", lambda: None)
-    monkeypatch.setattr("demo.gui.window.start_worker", start_scripted)
+    monkeypatch.setattr("demo.worker.Worker", lambda s: SimpleNamespace(start=lambda: start_scripted(s)))
     QTimer.singleShot(400, lambda: os.kill(os.getpid(), signal.SIGINT))
     before = signal.getsignal(signal.SIGINT)
     assert run_window(settings) == 0
