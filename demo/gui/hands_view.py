@@ -23,7 +23,7 @@ from digit.skeleton import SLOTS
 
 #: (azimuth, elevation) in degrees of the turntable for each named view. "front" is what the camera sees.
 VIEWS: Mapping[str, tuple[float, float]] = {"front": (0.0, 0.0), "side": (90.0, 0.0), "top": (0.0, 89.0)}
-VISIBLE_MM = 360.0  # height of what the view shows at the hands
+VISIBLE_MM = 440.0  # height of what the view shows at the hands
 FLOOR_BELOW_MM = 30.0  # the floor lies this far below the lowest joint
 GRID_STEP_MM = 50.0
 GRID_HALF_MM = 500.0

@@ -173,7 +173,7 @@ class Window(QMainWindow):
         self._change_workers()
         if self.worker is not None:
             self._look_at_worker(self.worker)
-        if self.hands is not None:
+        if self.hands is not None and self._undrawn is None:  # the video comes first
             self.hands.refresh()
         now_ns = monotonic_ns()
         if now_ns - self._figures_ns > FIGURES_EVERY_NS:
