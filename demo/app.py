@@ -20,13 +20,14 @@ def run(arguments: Namespace) -> int:
     for text in (notice, headless_notice(arguments)):
         _say(text)
     if arguments.source is None and not _any_camera():
-        _say(f"no camera was found, so the sample clip {SAMPLE.name} is played")
+        notice = f"sample clip: no camera was found, so {SAMPLE.name} is played"
+        _say(notice)
         settings = replace(settings, source="video", path=SAMPLE, repeat=True)
     if arguments.headless or not has_display():
         return _run_headless(settings, arguments)
     from demo.gui.app import run_window
 
-    return run_window(settings)
+    return run_window(settings, notice)
 
 
 def settings_from_arguments(arguments: Namespace, saved: Settings) -> Settings:
