@@ -114,7 +114,7 @@ def read_metadata(path: Path) -> dict[str, Any]:
         raise UserError(f"{path} holds no Digit Live weights; import it with 'python -m digit.checkpoint import'.")
     if header.get("format_version") != FORMAT_VERSION:
         version = header.get("format_version")
-        raise UserError(f"{path} has weights format {version}, this program reads {FORMAT_VERSION}; update the program.")
+        raise UserError(f"{path} has weights format {version}, not {FORMAT_VERSION}; update the program.")
     if header.get("model") not in NETWORKS:
         raise UserError(f"{path} holds weights of '{header.get('model')}'; known are {', '.join(NETWORKS)}.")
     try:

@@ -100,7 +100,7 @@ def invert_affine(b_from_a: np.ndarray) -> Array:
     scale = np.abs(linear).max()
     if not (math.isfinite(scale) and abs(np.linalg.det(linear)) > 1e-12 * scale**2):
         raise ValueError(f"this affine has no inverse: {np.asarray(b_from_a).tolist()}")
-    inverse = np.linalg.inv(linear)
+    inverse = np.asarray(np.linalg.inv(linear), dtype=np.float64)
     return np.column_stack([inverse, -inverse @ b_from_a[:, 2]])
 
 

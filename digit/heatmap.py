@@ -1,4 +1,7 @@
-"""Reading heatmaps: soft-argmax, depth under a heatmap, confidence. All in float32, whatever comes in."""
+"""Reading heatmaps: soft-argmax, depth under a heatmap, confidence. All in float32, whatever comes in.
+
+Written as products and sums, never as matrix products: those are what runtimes move to bfloat16 or TF32.
+"""
 
 import torch
 from torch import Tensor
@@ -18,8 +21,8 @@ def softmax_2d(logits: Tensor) -> Tensor:
 
 def expectation_2d(heatmaps: Tensor) -> Tensor:
     """Mean cell (B, J, 2), x then y, of probabilities (B, J, H, W). DIGIT eq. 9."""
-    x = heatmaps.sum(dim=2) @ _cells(heatmaps, heatmaps.shape[3])
-    y = heatmaps.sum(dim=3) @ _cells(heatmaps, heatmaps.shape[2])
+    x = (heatmaps.sum(dim=2) * _cells(heatmaps, heatmaps.shape[3])).sum(dim=2)
+    y = (heatmaps.sum(dim=3) * _cells(heatmaps, heatmaps.shape[2])).sum(dim=2)
     return torch.stack((x, y), dim=2)
 
 
@@ -30,7 +33,7 @@ def soft_argmax_2d(logits: Tensor) -> Tensor:
 
 def soft_argmax_1d(logits: Tensor) -> Tensor:
     """Mean bin (B,) in 0..K-1 of logits (B, K). DIGIT eq. 1 and 11."""
-    return logits.float().softmax(dim=1) @ _cells(logits, logits.shape[1])
+    return (logits.float().softmax(dim=1) * _cells(logits, logits.shape[1])).sum(dim=1)
 
 
 def depth_under(heatmaps: Tensor, depth_maps: Tensor) -> Tensor:
@@ -61,7 +64,8 @@ def confidence(heatmaps: Tensor, joints: Tensor) -> Tensor:
     x, y = joints.unsqueeze(3).unbind(dim=2)
     column = (CONFIDENCE_RADIUS + 1 - (_cells(heatmaps, heatmaps.shape[3]) - x).abs()).clamp(0, 1)
     row = (CONFIDENCE_RADIUS + 1 - (_cells(heatmaps, heatmaps.shape[2]) - y).abs()).clamp(0, 1)
-    return (row.unsqueeze(2) @ heatmaps @ column.unsqueeze(3)).flatten(1).clamp(0, 1)
+    mass = ((heatmaps * column.unsqueeze(2)).sum(dim=3) * row).sum(dim=2)
+    return mass.clamp(0, 1)
 
 
 def _cells(like: Tensor, count: int) -> Tensor:

@@ -3,6 +3,11 @@
 Module names are those of the published pose HRNet, so that its weights load as they are.
 """
 
+from collections.abc import Iterable
+from functools import reduce
+from typing import cast
+
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -84,9 +89,9 @@ class ExchangeModule(nn.Module):
 
     def forward(self, features: list[Tensor]) -> list[Tensor]:
         features = [branch(x) for branch, x in zip(self.branches, features, strict=True)]
+        targets = cast("Iterable[nn.ModuleList]", self.fuse_layers)
         return [
-            F.relu(sum((path(x) for path, x in zip(paths, features, strict=True)), start=features[0].new_zeros(())))
-            for paths in self.fuse_layers.children()
+            F.relu(reduce(torch.add, (path(x) for path, x in zip(paths, features, strict=True)))) for paths in targets
         ]
 
 

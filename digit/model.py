@@ -27,12 +27,14 @@ class DigitOutput(NamedTuple):
     handedness_logits: Tensor  # (B, 2): right, left
 
 
+def conv_norm_relu(inputs: int, outputs: int) -> tuple[nn.Module, ...]:
+    return nn.Conv2d(inputs, outputs, 3, padding=1), nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)
+
+
 def double_conv(inputs: int, outputs: int, middle: int | None = None) -> nn.Sequential:
     """Fig. 16: 3x3 convolution, batch norm and ReLU, twice."""
-    layers: list[nn.Module] = []
-    for a, b in ((inputs, middle or outputs), (middle or outputs, outputs)):
-        layers += [nn.Conv2d(a, b, 3, padding=1), nn.BatchNorm2d(b), nn.ReLU(inplace=True)]
-    return nn.Sequential(*layers)
+    middle = middle or outputs
+    return nn.Sequential(*conv_norm_relu(inputs, middle), *conv_norm_relu(middle, outputs))
 
 
 def down(inputs: int, outputs: int) -> nn.Sequential:
@@ -73,9 +75,12 @@ class Fusion(nn.Module):
 def segmentation() -> nn.Sequential:
     """Table 9: visual features (B, 32, 64, 64) to part logits (B, 33, 128, 128)."""
     return nn.Sequential(
-        upsample(), *double_conv(VISUAL, 64, middle=16), *double_conv(64, PART_CLASSES)[:3],
+        upsample(),
+        *conv_norm_relu(VISUAL, 16),
+        *conv_norm_relu(16, 64),
+        *conv_norm_relu(64, PART_CLASSES),
         nn.Conv2d(PART_CLASSES, PART_CLASSES, 3, padding=1),
-    )  # fmt: skip
+    )
 
 
 def semantic() -> nn.Sequential:

@@ -97,10 +97,10 @@ def test_a_file_of_something_else(tmp_path: Path):
 
 def test_headers_from_elsewhere(lite, tmp_path: Path):
     newer = altered(lite[1], tmp_path, lambda tensors, header: header.update(format_version="9"))
-    with pytest.raises(UserError, match="format 9.*update the program"):
+    with pytest.raises(UserError, match=r"format 9.*update the program"):
         checkpoint.load(newer)
     stranger = altered(lite[1], tmp_path, lambda tensors, header: header.update(model="digit-huge"))
-    with pytest.raises(UserError, match="digit-huge.*digit-lite, digit-w32"):
+    with pytest.raises(UserError, match=r"digit-huge.*digit-lite, digit-w32"):
         checkpoint.load(stranger)
     garbled = altered(lite[1], tmp_path, lambda tensors, header: header.update(recipe="{"))
     with pytest.raises(UserError, match="damaged header"):
@@ -156,7 +156,7 @@ def test_official_files_that_are_not_weights(tmp_path: Path):
     with pytest.raises(UserError, match="no state_dict"):
         checkpoint.load_official(path)
     torch.save({"conv_hm.weight": torch.zeros(1)}, path)
-    with pytest.raises(UserError, match="does not fit digit-w32.*missing"):
+    with pytest.raises(UserError, match=r"does not fit digit-w32.*missing"):
         checkpoint.load_official(path)
 
 

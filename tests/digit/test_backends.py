@@ -1,0 +1,267 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from digit import backends, checkpoint
+from digit.backends import openvino as openvino_backend
+from digit.errors import UserError
+from digit.lite import DigitLite
+from digit.prediction import Prediction
+from tests.digit import golden
+
+CROP = np.random.default_rng(0).integers(0, 256, (256, 256, 3), dtype=np.uint8)
+PRIOR = np.random.default_rng(1).uniform((0, 0, -50, 0), (256, 256, 50, 1), (42, 4)).astype(np.float32)
+
+
+def sharpened(network: DigitLite) -> DigitLite:
+    """Random weights give flat maps, on which any two backends agree; these have clear peaks, as trained ones do."""
+    crop = torch.from_numpy(CROP).permute(2, 0, 1)[None] / 255
+    with torch.inference_mode():
+        output = network.eval()(crop)
+        network.heatmaps.weight *= 3 / output.heatmap_logits.flatten(2).std(dim=2).mean()
+        network.depths.weight *= 3 / output.depth_maps.flatten(2).std(dim=2).mean()
+    return network
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory):
+    folder = tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(openvino_backend, "user_cache_path", lambda name: folder / name)
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def lite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    torch.manual_seed(0)
+    path = tmp_path_factory.mktemp("weights") / "lite.safetensors"
+    checkpoint.save(path, sharpened(DigitLite()), {})
+    return path
+
+
+@pytest.fixture(scope="module")
+def w32(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("weights")
+    torch.save(golden.official_state_dict(), folder / "official.pt")
+    checkpoint.save(folder / "w32.safetensors", checkpoint.load_official(folder / "official.pt"), {})
+    return folder / "w32.safetensors"
+
+
+def assert_same(one: Prediction, other: Prediction) -> None:
+    """Within 0.02 px and mm, 1e-3 in probabilities; labels may differ where two parts tie."""
+    np.testing.assert_allclose(one.joints_2p5d, other.joints_2p5d, atol=0.02)
+    np.testing.assert_allclose(one.confidence, other.confidence, atol=1e-3)
+    np.testing.assert_allclose(one.handedness, other.handedness, atol=1e-3)
+    assert one.root_depth_mm == pytest.approx(other.root_depth_mm, abs=0.02)
+    assert (one.part_labels != other.part_labels).mean() < 1e-3
+
+
+def both(model: str, weights: Path, prior: np.ndarray | None) -> tuple[Prediction, Prediction]:
+    predictions: list[Prediction] = []
+    for name in ("openvino", "torch"):
+        backend = backends.load(name, model, weights)
+        predictions.append(backend(CROP, prior))
+        backend.close()
+    return predictions[0], predictions[1]
+
+
+@pytest.mark.parametrize("prior", [None, PRIOR], ids=["no prior", "prior"])
+def test_openvino_equals_torch_on_lite(cache: Path, lite: Path, prior: np.ndarray | None):
+    ours, reference = both("digit-lite", lite, prior)
+    assert reference.joints_2p5d[:, :2].std() > 5  # the sharpened maps do say something
+    assert_same(ours, reference)
+
+
+def test_the_prior_reaches_the_network(cache: Path, lite: Path):
+    with_prior, without = both("digit-lite", lite, PRIOR)[0], both("digit-lite", lite, None)[0]
+    assert np.abs(with_prior.joints_2p5d - without.joints_2p5d).max() > 0.1
+
+
+def test_openvino_equals_torch_on_w32(cache: Path, w32: Path):
+    ours, reference = both("digit-w32", w32, PRIOR)
+    assert_same(ours, reference)
+
+
+@pytest.mark.skipif(bool(backends.available()["cuda"]), reason=backends.available()["cuda"] or "-")
+@pytest.mark.parametrize("model", ["digit-lite", "digit-w32"])
+def test_cuda_equals_torch(request: pytest.FixtureRequest, model: str):
+    weights: Path = request.getfixturevalue(model.removeprefix("digit-"))
+    predictions: list[Prediction] = []
+    for name in ("cuda", "torch"):
+        backend = backends.load(name, model, weights)
+        predictions.append(backend(CROP, PRIOR))
+        backend.close()
+    assert_same(*predictions)
+
+
+@pytest.mark.parametrize("name", ["openvino", "torch"])
+def test_a_prediction_is_whole_and_frozen(cache: Path, lite: Path, name: str):
+    told: list[str] = []
+    backend = backends.load(name, weights=lite, progress=told.append)
+    assert (backend.name, backend.model) == (name, "digit-lite")
+    assert backend.weights_sha256 == checkpoint.sha256(lite)
+    assert backend.why.endswith(".")
+    assert told
+    first, second = backend(CROP), backend(255 - CROP)
+    arrays = (first.joints_2p5d, first.confidence, first.part_labels, first.handedness)
+    assert [(a.shape, a.dtype.name) for a in arrays] == [
+        ((42, 3), "float32"), ((42,), "float32"), ((128, 128), "uint8"), ((2,), "float32"),
+    ]  # fmt: skip
+    assert not any(array.flags.writeable for array in arrays)
+    assert isinstance(first.root_depth_mm, float)
+    assert not np.array_equal(first.joints_2p5d, second.joints_2p5d)
+    again = backend(CROP)
+    assert np.allclose(again.joints_2p5d, first.joints_2p5d, atol=1e-4)
+    backend.close()
+    backend.close()
+    with pytest.raises(RuntimeError, match="closed"):
+        backend(CROP)
+
+
+@pytest.mark.parametrize(
+    ("crop", "prior", "message"),
+    [
+        (CROP[:128], None, r"crop is \(256, 256, 3\) uint8; got \(128, 256, 3\) uint8"),
+        (CROP.astype(np.float32), None, "got .* float32"),
+        (CROP, PRIOR[:21], r"prior is \(42, 4\) float32; got \(21, 4\)"),
+        (CROP, PRIOR.astype(np.float64), "got .* float64"),
+        (CROP, np.full((42, 4), np.nan, np.float32), "finite"),
+    ],
+)
+def test_wrong_arrays_are_refused(lite: Path, crop: np.ndarray, prior: np.ndarray | None, message: str):
+    backend = backends.load("torch", weights=lite)
+    with pytest.raises(ValueError, match=message):
+        backend(crop, prior)
+    backend.close()
+
+
+def test_a_crop_that_is_a_view_of_a_picture(cache: Path, lite: Path):
+    backend = backends.load("openvino", weights=lite)
+    flipped = backend(CROP[:, ::-1])
+    assert np.array_equal(flipped.joints_2p5d, backend(CROP[:, ::-1].copy()).joints_2p5d)
+    backend.close()
+
+
+def test_unusable_choices_are_one_sentence(lite: Path, tmp_path: Path):
+    with pytest.raises(UserError, match="no backend 'tpu'; choose one of auto, cuda, openvino, torch"):
+        backends.load("tpu", weights=lite)
+    with pytest.raises(UserError, match="no model 'digit-xl'; choose one of digit-lite, digit-w32"):
+        backends.load(model="digit-xl", weights=lite)
+    with pytest.raises(UserError, match="holds weights of digit-lite, not of digit-w32"):
+        backends.load(model="digit-w32", weights=lite)
+    with pytest.raises(UserError, match="There is no weights file"):
+        backends.load(weights=tmp_path / "none.safetensors")
+    cut = tmp_path / "cut.safetensors"
+    cut.write_bytes(lite.read_bytes()[:9999])
+    with pytest.raises(UserError, match="damaged or cut short"):
+        backends.load(weights=cut)
+
+
+def test_a_backend_that_does_not_run_here(lite: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(backends, "_why_no_cuda", lambda: "there is no NVIDIA driver")
+    with pytest.raises(UserError, match="'cuda' does not run here: there is no NVIDIA driver"):
+        backends.load("cuda", weights=lite)
+
+
+def test_auto_takes_the_first_that_works(cache: Path, lite: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(backends, "_why_no_cuda", lambda: "there is no NVIDIA driver")
+    backend = backends.load(weights=lite)
+    assert backend.name == "openvino"
+    assert backend.why == "openvino is the fastest that works here (cuda: there is no NVIDIA driver)."
+    backend.close()
+
+    def broken(*_: object) -> None:
+        raise UserError("The cache folder cannot be written.")
+
+    monkeypatch.setattr(openvino_backend, "cached_ir", broken)
+    backend = backends.load(weights=lite)
+    assert backend.name == "torch"
+    assert "openvino: The cache folder cannot be written)" in backend.why
+    backend.close()
+
+
+def test_available_and_models_name_everything(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    assert list(backends.available()) == ["cuda", "openvino", "torch"]
+    assert backends.available()["torch"] == ""
+    monkeypatch.setattr(checkpoint, "weights_path", lambda model: tmp_path / f"{model}.safetensors")
+    (tmp_path / "digit-lite.safetensors").touch()
+    assert backends.models()["digit-lite"] == ""
+    assert "no weights at" in backends.models()["digit-w32"]
+
+
+@pytest.mark.parametrize("fault", ["cut", "changed", "no checksum", "valid checksum, no network"])
+def test_a_damaged_cache_is_made_again(cache: Path, lite: Path, fault: str, monkeypatch: pytest.MonkeyPatch):
+    ir = openvino_backend.cached_ir(lite, checkpoint.sha256(lite), lambda _: None)
+    exported = {name: (ir / name).read_bytes() for name in openvino_backend.IR}
+
+    def export_again(_: Path, folder: Path) -> None:
+        for name, content in exported.items():
+            (folder / name).write_bytes(content)
+
+    monkeypatch.setattr(openvino_backend, "_export_in_another_process", export_again)
+    weights = ir / "predictor.bin"
+    whole = weights.read_bytes()
+    if fault == "cut":
+        weights.write_bytes(whole[: len(whole) // 2])
+    elif fault == "changed":
+        weights.write_bytes(whole[:1000] + bytes([whole[1000] ^ 255]) + whole[1001:])
+    elif fault == "no checksum":
+        (ir / "sha256").unlink()
+    else:
+        (ir / "predictor.xml").write_text("<net/>")
+        (ir / "sha256").write_text("".join(f"{checkpoint.sha256(ir / n)}\n" for n in openvino_backend.IR))
+    told: list[str] = []
+    backend = backends.load("openvino", weights=lite, progress=told.append)
+    assert any("once for these weights" in sentence for sentence in told)
+    assert np.isfinite(backend(CROP).joints_2p5d).all()
+    backend.close()
+    assert weights.read_bytes() == whole
+    assert not list(ir.parent.glob("part-*"))
+
+
+def test_a_cached_network_loads_without_torch(cache: Path, lite: Path):
+    backends.load("openvino", weights=lite).close()
+    code = (
+        "import sys, pathlib, numpy as np\n"
+        "from digit import backends\n"
+        "from digit.backends import openvino\n"
+        "openvino.user_cache_path = lambda name: pathlib.Path(sys.argv[2]) / name\n"
+        "backend = backends.load('auto', weights=pathlib.Path(sys.argv[1]))\n"
+        "backend(np.zeros((256, 256, 3), np.uint8))\n"
+        "print(backend.name, backends.models() and 'torch' in sys.modules)\n"
+        "backend.close()\n"
+    )
+    if not backends.available()["cuda"]:
+        code = code.replace("'auto'", "'openvino'")
+    root = Path(backends.__file__).parents[2]
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(lite), str(cache)],
+        env={**os.environ, "PYTHONPATH": str(root)}, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.stdout.split() == ["openvino", "False"], done.stderr
+
+
+def test_the_package_imports_numpy_alone():
+    code = "import sys, digit.backends; print([m for m in ('torch', 'openvino', 'safetensors') if m in sys.modules])"
+    root = Path(backends.__file__).parents[2]
+    done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True)
+    assert done.stdout.strip() == "[]", done.stderr
+
+
+def test_an_unwritable_cache_is_one_sentence(lite: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(openvino_backend, "user_cache_path", lambda name: tmp_path / "file" / name)
+    with pytest.raises(UserError, match=r"cache folder .* cannot be written"):
+        backends.load("openvino", weights=lite)
+
+
+def test_a_failed_export_is_one_sentence(cache: Path, tmp_path: Path):
+    bad = tmp_path / "bad.safetensors"
+    bad.write_bytes(b"x")
+    with pytest.raises(UserError, match=r"could not be prepared for OpenVINO: .* is no weights file"):
+        openvino_backend.cached_ir(bad, "0" * 64, lambda _: None)
