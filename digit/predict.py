@@ -22,7 +22,7 @@ class PredictionTensors(NamedTuple):
 
 
 def read_output(output: DigitOutput) -> PredictionTensors:
-    """The numbers in a network's output. A heatmap cell is 4 crop pixels, without a half-pixel shift, as in training."""
+    """The numbers in a network's output. A heatmap cell is 4 crop pixels, with no half-pixel shift, as in training."""
     heatmaps = heatmap.softmax_2d(output.heatmap_logits)
     cells = heatmap.expectation_2d(heatmaps)
     z_mm = heatmap.mm_from_depth(heatmap.depth_under(heatmaps, output.depth_maps))

@@ -17,8 +17,7 @@ class TorchSession:
         if device == "cuda":
             # TF32 convolutions keep 10 bits: not the same numbers as the CPU's.
             torch.backends.cudnn.allow_tf32 = False
-        predictor = Predictor(checkpoint.load(weights)).eval()
-        self._predictor: Predictor | None = predictor.to(self._device).to(memory_format=torch.channels_last)
+        self._predictor: Predictor | None = Predictor(checkpoint.load(weights)).eval().to(self._device)
 
     def run(self, crop: np.ndarray, prior: np.ndarray) -> list[np.ndarray]:
         assert self._predictor is not None

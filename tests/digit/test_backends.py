@@ -53,11 +53,12 @@ def w32(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def assert_same(one: Prediction, other: Prediction) -> None:
-    """Within 0.02 px and mm, 1e-3 in probabilities; labels may differ where two parts tie."""
-    np.testing.assert_allclose(one.joints_2p5d, other.joints_2p5d, atol=0.02)
+    """Within 0.02 px, 0.05 mm, 1e-3 in probabilities; labels may differ where two parts tie."""
+    np.testing.assert_allclose(one.joints_2p5d[:, :2], other.joints_2p5d[:, :2], rtol=0, atol=0.02)
+    np.testing.assert_allclose(one.joints_2p5d[:, 2], other.joints_2p5d[:, 2], rtol=0, atol=0.05)
     np.testing.assert_allclose(one.confidence, other.confidence, atol=1e-3)
     np.testing.assert_allclose(one.handedness, other.handedness, atol=1e-3)
-    assert one.root_depth_mm == pytest.approx(other.root_depth_mm, abs=0.02)
+    assert one.root_depth_mm == pytest.approx(other.root_depth_mm, abs=0.05)
     assert (one.part_labels != other.part_labels).mean() < 1e-3
 
 
