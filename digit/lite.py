@@ -2,8 +2,8 @@
 
 The same path as the paper's Fig. 2: visual features, a probabilistic part segmentation, semantic features made of its
 probabilities, their fusion in a small UNet, and the 2.5D heads of Fig. 3. Two things differ. The backbone is
-`digit.trunk`, and the whole network works on 192x192 with logits resized to the paper's sizes. And the fusion may take a
-landmark prior: where a single-hand landmarker saw the joints. An all-zero prior leaves the plain network.
+`digit.trunk`, and the whole network works on 192x192 with logits resized to the paper's sizes. And the fusion may take
+a landmark prior: where a single-hand landmarker saw the joints. An all-zero prior leaves the plain network.
 """
 
 import torch
@@ -20,6 +20,8 @@ HEATMAP_SIZE = 64
 PART_SIZE = 128
 JOINTS = 42
 ROOT_BINS = 64
+#: Channels of the prior's features.
+HINT = 64
 #: Standard deviation of a prior joint's Gaussian, in cells of the fusion grid (stride 8).
 PRIOR_SIGMA = 0.8
 
@@ -38,7 +40,10 @@ def resize(x: Tensor, size: int) -> Tensor:
 
 
 class Neck(nn.Module):
-    """Top-down features: trunk stages at strides 4 to 32 in, (48 at stride 4, 96 at stride 8) out."""
+    """Top-down features: trunk stages at strides 4 to 32 in, (48 at stride 4, 96 at stride 8) out.
+
+    The prior's features join at stride 8, so that the segmentation knows of them as well.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -48,15 +53,16 @@ class Neck(nn.Module):
         self.smooth16 = conv(128, 128)
         self.reduce16 = conv(128, 96, 1)
         self.lateral8 = conv(c8, 96, 1)
+        self.hint8 = nn.Conv2d(HINT, 96, 1)
         self.smooth8 = conv(96, 96)
         self.reduce8 = conv(96, 48, 1)
         self.lateral4 = conv(c4, 48, 1)
         self.smooth4 = conv(48, 48)
 
-    def forward(self, stages: list[Tensor]) -> tuple[Tensor, Tensor]:
+    def forward(self, stages: list[Tensor], hint: Tensor) -> tuple[Tensor, Tensor]:
         _, s4, s8, s16, s32 = stages
         p16 = self.smooth16(self.lateral16(s16) + resize(self.top(s32), s16.shape[-1]))
-        p8 = self.smooth8(self.lateral8(s8) + resize(self.reduce16(p16), s8.shape[-1]))
+        p8 = self.smooth8(self.lateral8(s8) + resize(self.reduce16(p16), s8.shape[-1]) + self.hint8(hint))
         p4 = self.smooth4(self.lateral4(s4) + resize(self.reduce8(p8), s4.shape[-1]))
         return p4, p8
 
@@ -91,8 +97,8 @@ class DigitLite(nn.Module):
         self.part_coarse = nn.Conv2d(48, PART_CLASSES, 1)
         self.part_fine = nn.Sequential(conv(WIDTHS[0], 24, 1), nn.Conv2d(24, PART_CLASSES, 1))
         self.semantic = conv(PART_CLASSES, 64, stride=2)
-        self.prior = conv(2 * JOINTS, 64, 1)
-        self.fusion = Fusion(96 + 64 + 64)
+        self.prior = conv(2 * JOINTS, HINT, 1)
+        self.fusion = Fusion(96 + 64 + HINT)
         self.head_coarse = conv(96, 48, 1)
         self.head = conv(48 + 48, 64)
         self.heatmaps = nn.Conv2d(64, JOINTS, 1)
@@ -111,10 +117,10 @@ class DigitLite(nn.Module):
         if prior is None:
             prior = image.new_zeros(image.shape[0], JOINTS, 4)
         stages = self.trunk(resize(image, INPUT_SIZE))
-        p4, p8 = self.neck(stages)
+        hint = self.prior(prior_maps(prior, stages[2].shape[-1]))
+        p4, p8 = self.neck(stages, hint)
         part_logits = self.part_coarse(p4)
         semantic = self.semantic(part_logits.softmax(dim=1))
-        hint = self.prior(prior_maps(prior, p8.shape[-1]).to(p8.dtype))
         f8, f32 = self.fusion(torch.cat((p8, semantic, hint), dim=1))
         head = self.head(torch.cat((p4, resize(self.head_coarse(f8), p4.shape[-1])), dim=1))
         context = self.context(f32.mean(dim=(2, 3)))

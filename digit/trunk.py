@@ -6,7 +6,6 @@ Its published weights (Apache-2.0) learned on real hands, which is what a CPU-tr
 
 from typing import NamedTuple
 
-
 import torch.nn.functional as F
 from torch import Tensor, nn
 

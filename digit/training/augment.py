@@ -82,7 +82,7 @@ def cut(
     parts = cv2.warpAffine(mask, to_cells, (PART_SIZE, PART_SIZE), flags=cv2.INTER_NEAREST)
     xy = joints_px @ affine[:, :2].T + affine[:, 2]
     valid = joint_valid.astype(bool)
-    hands = valid.reshape(2, 21).any(axis=1)
+    hands = np.asarray(valid.reshape(2, 21).any(axis=1))
     z_mm = joints_mm[:, 2].reshape(2, 21)
     relative_z = (z_mm - z_mm[:, 20:]).reshape(42)
     sample = Sample(

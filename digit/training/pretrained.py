@@ -1,10 +1,11 @@
 """Bring the trunk of MediaPipe's hand landmark network (Apache-2.0, learned on real hands) into `digit.trunk`."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
-from openvino import Core
+from openvino import Core, Model, compile_model
 
 from digit.errors import UserError
 from digit.trunk import HandTrunk, convolutions
@@ -22,11 +23,11 @@ def load_hand_trunk(trunk: HandTrunk, tflite: Path) -> None:
     try:
         model = Core().read_model(str(tflite))
     except RuntimeError as error:
-        raise UserError(f"Cannot read {tflite} as a TFLite network; give MediaPipe's hand_landmark_full.tflite.") from error
+        raise UserError(f"Cannot read {tflite}; give MediaPipe's hand_landmark_full.tflite.") from error
     target = convolutions(trunk)
     found = [op for op in model.get_ordered_ops() if op.get_type_name() in ("Convolution", "GroupConvolution")]
     if len(found) < len(target):
-        raise UserError(f"{tflite} has {len(found)} convolutions, the hand trunk needs {len(target)}: a different network.")
+        raise UserError(f"{tflite} is another network; give MediaPipe's hand_landmark_full.tflite.")
     for source, conv in zip(found, target, strict=False):
         weight = _constant(source.input(1).get_source_output().get_node())
         (consumer,) = (i.get_node() for i in source.output(0).get_target_inputs())
@@ -39,10 +40,8 @@ def load_hand_trunk(trunk: HandTrunk, tflite: Path) -> None:
             conv.bias.copy_(torch.from_numpy(bias))
 
 
-def _constant(node: object) -> np.ndarray:
+def _constant(node: Any) -> np.ndarray:
     """Evaluate a chain of Constant, Convert, Transpose, Reshape and Unsqueeze."""
-    from openvino import Model, compile_model
-
-    outputs = node.outputs()  # type: ignore[attr-defined]
-    result = compile_model(Model(outputs, []), "CPU")([])
+    make_model: Any = Model
+    result = compile_model(make_model(node.outputs(), []), "CPU")([])
     return np.array(result[0], dtype=np.float32)

@@ -1,8 +1,8 @@
 """What a single-hand landmarker would have said of a crop, mistakes included, drawn from the truth.
 
 Trained on this, the network trusts a prior that agrees with the picture and overrules one that does not. The rates of
-the large mistakes (a missed hand, exchanged sides, a finger taken for its neighbour, a hand somewhere else) are set well
-above those of a landmarker on separate hands, because touching hands are where they happen.
+the large mistakes (a missed hand, exchanged sides, a finger taken for its neighbour, a hand somewhere else) are set
+well above those of a landmarker on separate hands, because touching hands are where they happen.
 """
 
 import numpy as np
@@ -35,7 +35,7 @@ def draw_prior(sample: Sample, rng: np.random.Generator) -> np.ndarray:
 
 
 def seen(joints: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """One hand (21, 3) as a landmarker might report it: a slightly wrong similarity, noise, now and then a wrong finger."""
+    """One hand (21, 3) as a landmarker might report it: slightly off, noisy, now and then with a wrong finger."""
     out = joints.astype(np.float64).copy()
     size = float(np.ptp(joints[:, :2], axis=0).max()) + 1.0
     if rng.random() < 0.12:  # one finger taken for its neighbour

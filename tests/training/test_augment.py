@@ -44,7 +44,7 @@ def test_parts_stay_under_their_joints(tiny_set, seed):
             tip, next_joint = sample.joints_2p5d[21 * side + 4 * finger : 21 * side + 4 * finger + 2, :2]
             middle = (tip + next_joint) / 2
             if sample.hands[side] and (middle > 4).all() and (middle < 250).all():
-                row, column = (int(round((v - 0.5) / 2)) for v in middle[::-1])
+                row, column = (round(float(v - 0.5) / 2) for v in middle[::-1])
                 assert sample.parts[row, column] == first + 3 * finger + 3
                 checked += 1
     assert checked >= 3
