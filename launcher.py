@@ -5,67 +5,75 @@ Exit codes: 0 done or closed, 2 bad input (one sentence on stderr), 130 ended wi
 
 import argparse
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 DESCRIPTION = "Digit Live: two interacting hands, in 3D, live from one ordinary webcam."
 EPILOG = (
-    "Without a source: camera 0, or the last one used; with no camera the sample clip. Without a display the loop runs "
-    "headless. Exit codes: 0 done, 2 bad input, 130 Ctrl-C."
+    "Without a source: the camera used last, at first camera 0; with no camera the sample clip. Without a display the "
+    "loop runs headless. Exit codes: 0 done, 2 bad input, 130 Ctrl-C."
 )
 
 
 def parser() -> argparse.ArgumentParser:
-    """The command line. ``source`` becomes None or ("camera" | "video" | "images", value)."""
+    """The command line. ``source`` becomes None or ("camera", int), ("video", Path) or ("images", Path)."""
     parser = argparse.ArgumentParser(prog="launcher.py", description=DESCRIPTION, epilog=EPILOG)
+    on_off = argparse.BooleanOptionalAction
     source = parser.add_argument_group("source (one of)").add_mutually_exclusive_group()
-    for kind, metavar, read, text in (
-        ("camera", "N", _camera, "camera by index"),
-        ("video", "PATH", str, "video file"),
-        ("images", "DIR", str, "folder of pictures, in the order of their names"),
-    ):
-        source.add_argument(f"--{kind}", dest="source", metavar=metavar, type=_tagged(kind, read), help=text)
+    source.add_argument("--camera", dest="source", metavar="N", type=_camera, help="camera by index")
+    source.add_argument("--video", dest="source", metavar="PATH", type=_video, help="video file")
+    source.add_argument(
+        "--images", dest="source", metavar="DIR", type=_images, help="folder of pictures, sorted by name"
+    )
     headless = parser.add_argument_group("without a window")
-    headless.add_argument("--headless", action="store_true", help="take every frame, write files, print figures as JSON")
-    headless.add_argument("--out", type=Path, default=Path("out"), metavar="DIR", help="folder for them (default: out)")
-    headless.add_argument("--max-frames", type=_number(int, 1), metavar="N", help="stop after N frames")
+    headless.add_argument(
+        "--headless", action="store_true", help="take every frame, write files, print figures as JSON"
+    )
+    headless.add_argument("--out", type=Path, default=Path("out"), metavar="DIR", help="folder to write (default: out)")
+    headless.add_argument("--max-frames", type=_between(int, 1), metavar="N", help="stop after N frames")
     network = parser.add_argument_group("network")
     network.add_argument("--backend", metavar="NAME", help="auto, openvino, torch or cuda (default: auto)")
     network.add_argument("--model", metavar="NAME", help="digit-lite or digit-w32 (default: digit-lite)")
-    network.add_argument("--weights", type=Path, metavar="PATH", help="checkpoint (.safetensors) instead of the shipped one")
-    network.add_argument("--hand-model", type=Path, metavar="PATH", help="hand_landmarker.task instead of the downloaded one")
+    network.add_argument(
+        "--weights", type=Path, metavar="PATH", help="weights (.safetensors) instead of the shipped ones"
+    )
+    network.add_argument("--hand-model", type=Path, metavar="PATH", help="hand_landmarker.task of your own")
     network.add_argument("--prior", action=on_off, help="hand MediaPipe's landmarks to the network (default: on)")
     view = parser.add_argument_group("camera and view")
-    view.add_argument("--focal", type=_number(float, 1), metavar="PX", help="focal length in pixels, for true depths")
-    view.add_argument("--fov", type=_number(float, 1, 179), metavar="DEG", help="horizontal field of view (default: 65)")
+    view.add_argument("--focal", type=_between(float, 1), metavar="PX", help="focal length in pixels, for true depths")
+    view.add_argument(
+        "--fov", type=_between(float, 1, 179), metavar="DEG", help="horizontal field of view (default: 65)"
+    )
     view.add_argument("--smooth", action=on_off, help="One-Euro smoothing (default: on)")
     view.add_argument("--mirror", action=on_off, help="show the picture as in a mirror (default: off)")
     return parser
 
 
-on_off = argparse.BooleanOptionalAction
+def _camera(text: str) -> tuple[str, int]:
+    return "camera", int(_between(int, 0, 99)(text))
 
 
-def _camera(text: str) -> int:
-    return _number(int, 0, 99)(text)
+def _video(text: str) -> tuple[str, Path]:
+    return "video", Path(text)
 
 
-def _tagged(kind: str, read):  # noqa: ANN
-    def convert(text: str):
-        return kind, read(text)
-
-    convert.__name__ = kind
-    return convert
+def _images(text: str) -> tuple[str, Path]:
+    return "images", Path(text)
 
 
-def _number(kind, low, high=float("inf")):
-    def convert(text: str):
-        value = kind(text)
+def _between(kind: type[int] | type[float], low: float, high: float = 1e6) -> Callable[[str], float]:
+    """Reads a number of this kind within limits."""
+
+    def read(text: str) -> float:
+        try:
+            value = kind(text)
+        except ValueError:
+            value = low - 1
         if not low <= value <= high:
-            raise argparse.ArgumentTypeError(f"{text} is not between {low} and {high}")
+            raise argparse.ArgumentTypeError(f"give a number from {low:g} to {high:g}, not {text!r}")
         return value
 
-    convert.__name__ = "number"
-    return convert
+    return read
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -8,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from demo.settings import Settings, load_settings
-from digit.errors import UserError
 
 SAMPLE = Path(__file__).parents[1] / "assets" / "sample.mp4"
 
@@ -17,14 +16,15 @@ def run(arguments: Namespace) -> int:
     """Run as the arguments say; returns the exit code. Raises UserError for bad input."""
     saved, notice = load_settings()
     settings = settings_from_arguments(arguments, saved)
-    for text in (notice, headless_notice(arguments)):
-        _say(text)
     if arguments.source is None and not _any_camera():
-        notice = f"sample clip: no camera was found, so {SAMPLE.name} is played"
-        _say(notice)
+        notice = f"{notice} Sample clip: no camera was found, so {SAMPLE.name} is played.".strip()
         settings = replace(settings, source="video", path=SAMPLE, repeat=True)
     if arguments.headless or not has_display():
+        if not arguments.headless:
+            notice = f"{notice} There is no display, so all runs without a window, into {arguments.out}.".strip()
+        _say(notice)
         return _run_headless(settings, arguments)
+    _say(notice)
     from demo.gui.app import run_window
 
     return run_window(settings, notice)
@@ -33,7 +33,8 @@ def run(arguments: Namespace) -> int:
 def settings_from_arguments(arguments: Namespace, saved: Settings) -> Settings:
     """The saved settings with what the command line says. Without a source in it: the saved camera."""
     kind, value = arguments.source or ("camera", saved.camera)
-    settings = replace(saved, source=kind, **({"camera": value} if kind == "camera" else {"path": Path(value)}))
+    settings = replace(saved, source=kind)
+    settings = replace(settings, camera=value) if kind == "camera" else replace(settings, path=value)
     given = {
         "backend": arguments.backend,
         "model": arguments.model,
@@ -53,13 +54,6 @@ def settings_from_arguments(arguments: Namespace, saved: Settings) -> Settings:
 def has_display() -> bool:
     """False on a Linux computer without a desktop. Other systems always have one."""
     return sys.platform != "linux" or any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))
-
-
-def headless_notice(arguments: Namespace) -> str:
-    """What to say when the window cannot come up though it was wanted."""
-    if arguments.headless or has_display():
-        return ""
-    return f"there is no display, so the loop runs without a window and writes into {arguments.out}"
 
 
 def _run_headless(settings: Settings, arguments: Namespace) -> int:

@@ -16,16 +16,19 @@ from digit.errors import UserError
 
 # cv2 points Qt at its own plugins when it is imported; PyQt6 must not find those.
 os.environ.pop("QT_QPA_PLATFORM_PLUGIN_PATH", None)
+# A camera that is not there is told in our own words.
+cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 
 #: A camera that gives no picture for so long has failed.
 WATCHDOG_S = 5.0
 WIDTH, HEIGHT, FPS = 1280, 720, 30
+_CHOOSE = "choose another with --camera N, or a file with --video PATH."
 
 
 class Capture(Protocol):
     """What is used of ``cv2.VideoCapture``."""
 
-    def isOpened(self) -> bool: ...  # noqa: N802
+    def isOpened(self) -> bool: ...
     def read(self) -> tuple[bool, np.ndarray | None]: ...
     def release(self) -> None: ...
 
@@ -49,7 +52,8 @@ def open_capture(index: int) -> Capture:
 
 
 def _api() -> int:
-    return {"linux": cv2.CAP_V4L2, "win32": cv2.CAP_DSHOW, "darwin": cv2.CAP_AVFOUNDATION}.get(sys.platform, cv2.CAP_ANY)
+    systems = {"linux": cv2.CAP_V4L2, "win32": cv2.CAP_DSHOW, "darwin": cv2.CAP_AVFOUNDATION}
+    return systems.get(sys.platform, cv2.CAP_ANY)
 
 
 class Camera:
@@ -66,7 +70,7 @@ class Camera:
     def __init__(
         self, index: int, open_capture: Callable[[int], Capture] = open_capture, watchdog_s: float = WATCHDOG_S
     ) -> None:
-        self.name = f"camera {index}"
+        self.name = f"Camera {index}"
         self._index, self._open_capture, self._watchdog_s = index, open_capture, watchdog_s
         self._slot: Latest[Frame] = Latest()
         self._stopping = threading.Event()
@@ -81,7 +85,7 @@ class Camera:
             elif not self._slot.ended:
                 raise UserError(
                     f"{self.name} gave no picture for {self._watchdog_s:g} s; close other programs that use it, "
-                    "plug it in again or choose another with --camera N"
+                    f"plug it in again or {_CHOOSE}"
                 )
 
     def stop(self) -> None:
@@ -98,12 +102,12 @@ class Camera:
         try:
             capture = self._open_capture(self._index)
             if not capture.isOpened():
-                raise UserError(f"there is no {self.name}; plug one in, choose another with --camera N or use --video PATH")
+                raise UserError(f"{self.name} cannot be opened; plug it in or {_CHOOSE}")
             index = 0
             while not self._stopping.is_set():
                 read, bgr = capture.read()
                 if not read or bgr is None:
-                    raise UserError(f"{self.name} stopped giving pictures; plug it in again or choose another with --camera N")
+                    raise UserError(f"{self.name} stopped giving pictures; plug it in again or {_CHOOSE}")
                 image = cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
                 image.setflags(write=False)
                 self._slot.put(Frame(index, monotonic_ns(), image))

@@ -4,16 +4,21 @@ Both detectors answer a frame with a `Sighting`, the hands and the time at which
 in the thread that looks.
 """
 
+import os
+import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+import numpy as np
+
 from demo.latest import Latest
 from demo.records import Detection, Frame
 from digit.errors import UserError
-from digit.landmarker import Landmarker
+from digit.landmarker import Landmarker, model_file
 
 Tell = Callable[[str], None]
 
@@ -47,8 +52,12 @@ class LandmarkDetector:
 
     def __init__(self, hand_model: Path | None = None, tell: Tell | None = None) -> None:
         """Raises UserError when the model file cannot be had or read."""
-        self._landmarker = Landmarker("video", hand_model, progress=tell)
-        self._last_ms = -1
+        path = hand_model or model_file(tell)
+        with quiet_stderr():
+            self._landmarker = Landmarker("video", path)
+            # The first look starts MediaPipe's threads and its chatter, so it is one at nothing.
+            self._landmarker(np.zeros((64, 64, 3), np.uint8), 0)
+        self._last_ms = 0
 
     def __call__(self, frame: Frame) -> Sighting:
         # MediaPipe refuses a timestamp that does not grow, and two frames may share a millisecond.
@@ -107,7 +116,24 @@ class BackgroundDetector:
 def open_detector(hand_model: Path | None, tell: Tell) -> Detector:
     """A landmark detector that tells how its model comes, and an empty text once it is there."""
     if hand_model is not None and not hand_model.is_file():
-        raise UserError(f"there is no hand model {hand_model}; check the path given with --hand-model")
+        raise UserError(f"There is no hand model {hand_model}; check the path given with --hand-model.")
     detector = LandmarkDetector(hand_model, tell)
     tell("")
     return detector
+
+
+@contextmanager
+def quiet_stderr() -> Generator[None]:
+    """Keep what native code writes to stderr to itself: MediaPipe's C++ logs there and cannot be told not to.
+
+    It is the whole process's stderr, so this is for moments only.
+    """
+    sys.stderr.flush()
+    with open(os.devnull, "wb") as nowhere:
+        kept = os.dup(2)
+        os.dup2(nowhere.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)

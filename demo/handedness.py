@@ -48,7 +48,10 @@ class Handedness:
         return Decision(swapped, self._present.copy())
 
     def _exchanged(self, joints_px: np.ndarray, seen: np.ndarray) -> bool:
-        """True when the hands seen are clearly nearer to where the other side was. A hand without a past counts one size."""
+        """True when the hands seen are clearly nearer to where the other side was.
+
+        A hand without a past is as far as one hand size.
+        """
         if not seen.any() or not self._present.any():
             return False
         size_px = np.nanmax(np.ptp(self._joints_px[self._present], axis=1))

@@ -7,7 +7,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-import av
+import av.error
 from tqdm import tqdm
 
 from demo.overlay import paint
@@ -52,7 +52,7 @@ def _make_folder(out: Path) -> None:
 
 def _unwritable(out: Path, error: Exception) -> UserError:
     why = getattr(error, "strerror", None) or error
-    return UserError(f"cannot write to the folder {out} ({why}); free some space or choose another with --out DIR")
+    return UserError(f"Cannot write to the folder {out} ({why}); choose another with --out DIR or free some space.")
 
 
 def _run(
@@ -71,7 +71,7 @@ def _run(
                 timings.append(dict(scene.timings_ms) | {"write": (perf_counter() - began_s) * 1000})
                 two_hands += len(scene.hands) == 2
                 bar.update()
-    except (OSError, av.FFmpegError) as error:
+    except (OSError, av.error.FFmpegError) as error:
         raise _unwritable(out, error) from error
     return {
         "frames": len(timings),

@@ -9,8 +9,8 @@ T = TypeVar("T")
 class Latest(Generic[T]):
     """One writer, one reader, no queue: a slow reader skips values and never sees an old one.
 
-    The end travels with the data: after ``close`` the reader still gets the last value, then, once, the error that ended
-    the writer, and from then on nothing (`ended`).
+    The end travels with the data: after ``close`` the reader still gets the last value, then, once, the error that
+    ended the writer, and from then on nothing (`ended`).
     """
 
     def __init__(self) -> None:

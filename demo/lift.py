@@ -2,8 +2,8 @@
 
 Each wrist's absolute depth comes from known bone lengths and K (`digit.geometry.root_depth_from_bones`, after Iqbal et
 al. 2018), as the median over a third of a second. With two hands the network's relative root depth d (left minus right)
-joins in. The two estimates a (right) and b (left) err by `SIGMA_ROOT_MM` each, d by `SIGMA_RELATIVE_MM`; the least-squares
-answer moves both wrists alike, in opposite directions, until they agree with d as far as its certainty goes:
+joins in. The two estimates a (right) and b (left) err by `SIGMA_ROOT_MM` each, d by `SIGMA_RELATIVE_MM`; the least
+squares move both wrists equally far in opposite directions, until they agree with d as far as its certainty goes:
 
     e = d - (b - a),   right = a - k e,   left = b + k e,   k = SIGMA_ROOT² / (2 SIGMA_ROOT² + SIGMA_RELATIVE²)
 """
@@ -83,7 +83,8 @@ class Lift:
                 roots_mm[i] = np.median(self._roots_mm[side])
         if present.all():
             self._relative_mm.append(relative_mm)
-            roots_mm = combined_roots_mm(*roots_mm, float(np.median(self._relative_mm)))
+            right_mm, left_mm = map(float, roots_mm)
+            roots_mm = combined_roots_mm(right_mm, left_mm, float(np.median(self._relative_mm)))
         else:
             self._relative_mm.clear()
         return joints_px, unproject(joints_px, pose[:, 2] + np.repeat(roots_mm, JOINTS_PER_HAND), K)

@@ -19,9 +19,9 @@ class OverlayVideo:
 
     def __init__(self, path: Path, fps: float | None) -> None:
         """Raises OSError when the file cannot be written, as do `write` and leaving the ``with``."""
-        self._container = av.open(str(path), "w", format="mp4")
+        self._container: Any = av.open(str(path), "w", format="mp4")
         self._rate = Fraction(fps or 30).limit_denominator(1001)
-        self._stream: Any = None
+        self._stream: Any = None  # until the first frame tells its size
         self._size = (0, 0)
         self._first_ns, self._last_pts = 0, -1
 
@@ -30,14 +30,14 @@ class OverlayVideo:
 
     def __exit__(self, error_type: type[BaseException] | None, *_: object) -> None:
         try:
-            if self._stream is not None:
+            if self._size != (0, 0):
                 self._container.mux(self._stream.encode())
         finally:
             self._container.close()
 
     def write(self, image: np.ndarray, time_ns: int) -> None:
         """Add a (H, W, 3) uint8 RGB picture at its time, which grows from call to call."""
-        if self._stream is None:
+        if self._size == (0, 0):
             self._start(image, time_ns)
         picture = av.VideoFrame.from_ndarray(fitted(image, *self._size), format="rgb24")
         pts = max((time_ns - self._first_ns) * _TICKS_PER_S // 1_000_000_000, self._last_pts + 1)

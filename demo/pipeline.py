@@ -4,7 +4,7 @@ A Pipeline has no thread of its own and is used in one. What it answers depends 
 looks in the background (`demo.detector`).
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import replace
 from time import monotonic_ns, perf_counter
@@ -17,16 +17,18 @@ from demo.crop import bbox_from_parts, cut, prior_from_detections, whole_frame_b
 from demo.detector import BackgroundDetector, Detector, open_detector
 from demo.handedness import Handedness
 from demo.lift import Lift, intrinsics
-from demo.records import Detection, Frame, Hand, Scene
+from demo.records import Detection, Frame, Hand, Scene, Side
 from demo.settings import Settings
 from demo.smoothing import Smoothing
 from demo.tracker import Tracker, clamped_square
 from digit.geometry import apply_affine
 from digit.prediction import Prediction
-from digit.skeleton import SIDES, SLOTS, mirrored_joints, mirrored_parts
+from digit.skeleton import SLOTS, mirrored_joints, mirrored_parts
 
 CropOrigin = Literal["track", "detector", "segmentation", "none"]
 Tell = Callable[[str], None]
+
+_HANDS: tuple[tuple[Side, slice], ...] = (("right", SLOTS["right"]), ("left", SLOTS["left"]))
 
 #: While hands are tracked without the prior, the detector looks for a new one every so many frames.
 LOOK_EVERY = 15
@@ -134,7 +136,7 @@ class Pipeline:
         joints_px.flags.writeable = joints_mm.flags.writeable = False
         return tuple(
             Hand(side, float(prediction.handedness[i]), joints_px[at], joints_mm[at], prediction.confidence[at])
-            for i, (side, at) in enumerate((side, SLOTS[side]) for side in SIDES)
+            for i, (side, at) in enumerate(_HANDS)
             if present[i] and np.isfinite(joints_mm[at]).all()
         )
 
@@ -169,7 +171,7 @@ class Timings:
         self.ms = MappingProxyType(self._ms)
 
     @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
+    def stage(self, name: str) -> Generator[None]:
         """Time what happens inside."""
         start = perf_counter()
         yield

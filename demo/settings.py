@@ -46,6 +46,8 @@ class Settings:
 
 #: A change in one of these means: stop the loop and start it again.
 RESTART = ("source", "camera", "path", "repeat", "backend", "model", "weights", "hand_model")
+#: Smallest and largest value of the numbers.
+LIMITS = {"camera": (0, 99), "focal_px": (1.0, 1e6), "fov_deg": (1.0, 179.0), "opacity": (0.0, 1.0)}
 #: What the file keeps. A path given for one run is not wanted in the next.
 PERSISTED = ("camera", "backend", "model", "focal_px", "fov_deg", "smooth", "prior", "mirror", "overlay")
 
@@ -70,7 +72,7 @@ def save_settings(settings: Settings, path: Path | None = None) -> None:
         unfinished.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
         os.replace(unfinished, path)
     except OSError as error:
-        raise UserError(f"the settings cannot be saved in {path}: {error.strerror}; make that folder writable") from error
+        raise UserError(f"Cannot save the settings in {path} ({error.strerror}); make that folder writable.") from error
 
 
 def load_settings(path: Path | None = None) -> tuple[Settings, str]:
@@ -82,7 +84,7 @@ def load_settings(path: Path | None = None) -> tuple[Settings, str]:
     except FileNotFoundError:
         return Settings(), ""
     except (OSError, ValueError, TypeError) as error:
-        return Settings(), f"the settings file {path} could not be used ({error}), so the defaults are in effect"
+        return Settings(), f"The settings file {path} could not be used ({error}), so the defaults are in effect."
 
 
 def _settings_from_json(saved: Any) -> Settings:
@@ -99,15 +101,15 @@ def _checked(defaults: Any, saved: Any, names: tuple[str, ...]) -> Any:
         raise ValueError("a group of settings is not a JSON object")
     values = {name: saved[name] for name in names if name in saved}
     for name, value in values.items():
-        default = getattr(defaults, name)
-        wanted = (int, float, type(None)) if name == "focal_px" else (int, float) if isinstance(default, float) else default.__class__
-        if not isinstance(value, wanted) or (isinstance(value, bool) and not isinstance(default, bool)):
-            raise ValueError(f"{name} is {value!r}")
-        low, high = LIMITS.get(name, (float("-inf"), float("inf")))
-        if value is not None and not isinstance(value, str | bool) and not low <= value <= high:
+        if not _fits(name, value, getattr(defaults, name)):
             raise ValueError(f"{name} is {value!r}")
     return replace(defaults, **values)
 
 
-#: Smallest and largest value of the numbers.
-LIMITS = {"camera": (0, 99), "focal_px": (1.0, 1e6), "fov_deg": (1.0, 179.0), "opacity": (0.0, 1.0)}
+def _fits(name: str, value: Any, default: Any) -> bool:
+    if name not in LIMITS:
+        return type(value) is type(default)
+    low, high = LIMITS[name]
+    whole = isinstance(default, int)
+    number = isinstance(value, int if whole else int | float) and not isinstance(value, bool)
+    return (number and low <= value <= high) or (value is None and default is None)

@@ -44,7 +44,8 @@ class OneEuro:
         else:
             speed = (value - self._value) / (dt_s * unit)
             self._speed = self._speed + _alpha(self._tuning.speed_cutoff_hz, dt_s) * (speed - self._speed)
-            cutoff_hz = self._tuning.min_cutoff_hz + self._tuning.beta * np.linalg.norm(self._speed, axis=1, keepdims=True)
+            speeds = np.linalg.norm(self._speed, axis=1, keepdims=True)
+            cutoff_hz = self._tuning.min_cutoff_hz + self._tuning.beta * speeds
             self._value = self._value + _alpha(cutoff_hz, dt_s) * (value - self._value)
         self._time_ns = time_ns
         return self._value

@@ -1,7 +1,8 @@
 """Where frames come from: a camera, a video file or a folder of pictures.
 
-A source is iterated once, in the thread that opened it, and closed there. ``stop`` may be called from any thread and ends
-the iteration soon. A live source keeps the pace of its timestamps; any other gives every frame as fast as it is asked.
+A source is iterated once, in the thread that opened it, and closed there. ``stop`` may be called from any thread and
+ends the iteration soon. A live source keeps the pace of its timestamps; any other gives every frame as fast as it is
+asked.
 """
 
 import threading
@@ -12,6 +13,8 @@ from time import monotonic_ns
 from typing import Protocol
 
 import av
+import av.container
+import av.error
 import cv2
 import numpy as np
 
@@ -66,7 +69,7 @@ def open_source(settings: Settings, live: bool = True) -> Source:
     if settings.source == "camera":
         return Camera(settings.camera)
     if settings.path is None:
-        raise UserError(f"no path was given for the {settings.source}; use --video PATH or --images DIR")
+        raise UserError(f"No path was given for the {settings.source}; use --video PATH or --images DIR.")
     if settings.source == "video":
         return Video(settings.path, live, repeat=settings.repeat and live)
     return Pictures(settings.path, live)
@@ -127,7 +130,7 @@ class Video:
                 yield Frame(index, time_ns, _read_only(image))
                 index += 1
             if index == 0:
-                raise UserError(f"no picture could be read from the video {self._path}; convert it to MP4 and try again")
+                raise UserError(f"The video {self._path} holds no readable picture; convert it to MP4 and try again.")
             if not self._repeat or self.notice:
                 return
             start_ns += media_ns + int(1e9 / (self.fps or 30))
@@ -149,32 +152,35 @@ class Video:
                 first_s = time_s if first_s is None else first_s
                 last_s, count = time_s, count + 1
                 yield int((time_s - first_s) * 1_000_000_000), _upright(picture)
-        except (av.FFmpegError, OSError) as error:
+        except (av.error.FFmpegError, OSError) as error:
             self._say_cut(count, str(error))
             return
         if self.length is not None and count < self.length and not self._pace.stopped:
             self._say_cut(count, f"the file states {self.length}")
 
     def _say_cut(self, count: int, why: str) -> None:
-        self.notice = f"the video {self.name} breaks off after {count} frames ({why}); the frames up to there were used"
+        self.notice = (
+            f"The video {self.name} breaks off after {count} frames ({why}); the frames up to there were used."
+        )
 
 
-def _open_video(path: Path) -> tuple["av.container.InputContainer", "av.VideoStream"]:
+def _open_video(path: Path) -> tuple[av.container.InputContainer, av.VideoStream]:
     if not path.is_file():
-        raise UserError(f"there is no video file {path}; check the path given with --video")
+        raise UserError(f"There is no video file {path}; check the path given with --video.")
     try:
         container = av.open(str(path), metadata_errors="replace")
-    except (av.FFmpegError, OSError) as error:
-        raise UserError(f"the video {path} cannot be read ({error.strerror}); convert it to MP4 and try again") from error
+    except (av.error.FFmpegError, OSError) as error:
+        why = error.strerror or "unknown format"
+        raise UserError(f"Cannot read the video {path} ({why}); convert it to MP4 and try again.") from error
     if not container.streams.video:
         container.close()
-        raise UserError(f"{path} holds no video; give a video file with --video")
+        raise UserError(f"{path} holds no video; give a video file with --video PATH.")
     stream = container.streams.video[0]
     stream.thread_type = "AUTO"
     return container, stream
 
 
-def _time_s(picture: "av.VideoFrame", last_s: Fraction | None, step_s: Fraction) -> Fraction:
+def _time_s(picture: av.VideoFrame, last_s: Fraction | None, step_s: Fraction) -> Fraction:
     """Presentation time, or one step after the last picture where the file has none or it does not grow."""
     if picture.pts is not None and picture.time_base is not None:
         time_s = picture.pts * picture.time_base
@@ -183,7 +189,7 @@ def _time_s(picture: "av.VideoFrame", last_s: Fraction | None, step_s: Fraction)
     return Fraction(0) if last_s is None else last_s + step_s
 
 
-def _upright(picture: "av.VideoFrame") -> np.ndarray:
+def _upright(picture: av.VideoFrame) -> np.ndarray:
     """RGB, turned as the phone that filmed it says."""
     image = picture.to_ndarray(format="rgb24")
     return np.rot90(image, round(picture.rotation / 90) % 4) if picture.rotation else image
@@ -194,10 +200,10 @@ class Pictures:
 
     def __init__(self, folder: Path, live: bool) -> None:
         if not folder.is_dir():
-            raise UserError(f"there is no folder {folder}; check the path given with --images")
+            raise UserError(f"There is no folder {folder}; check the path given with --images.")
         self._paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in PICTURE_SUFFIXES)
         if not self._paths:
-            raise UserError(f"the folder {folder} holds no pictures; give one with .jpg or .png files")
+            raise UserError(f"The folder {folder} holds no pictures; give one with .jpg or .png files.")
         self.name, self.notice = folder.name, ""
         self.fps, self.length = float(PICTURES_FPS), len(self._paths)
         self._folder, self._pace = folder, Pace(live)
@@ -209,7 +215,7 @@ class Pictures:
             bgr = cv2.imread(str(path), cv2.IMREAD_COLOR)
             if bgr is None:
                 unreadable.append(path.name)
-                self.notice = f"{len(unreadable)} unreadable pictures were left out: {_listed(unreadable)}"
+                self.notice = f"Left out, because it cannot be read: {_listed(unreadable)}."
                 continue
             time_ns = self._pace.wait(index * 1_000_000_000 // PICTURES_FPS)
             if self._pace.stopped:
@@ -217,7 +223,9 @@ class Pictures:
             yield Frame(index, time_ns, _read_only(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)))
             index += 1
         if index == 0:
-            raise UserError(f"none of the pictures in {self._folder} could be read: {_listed(unreadable)}")
+            raise UserError(
+                f"No picture in {self._folder} can be read ({_listed(unreadable)}); convert them to JPEG or PNG."
+            )
 
     def stop(self) -> None:
         self._pace.stop()

@@ -48,7 +48,7 @@ class Tracker:
         return self._bbox
 
     def update(self, joints_px: np.ndarray, confidence: np.ndarray, present: np.ndarray) -> None:
-        """Take the network's answer: joints (42, 2) in image pixels, confidence (42,) and which hands are there (2,)."""
+        """Take the network's answer: joints (42, 2) in image pixels, confidence (42,) and presence (2,)."""
         counted = np.repeat(present, JOINTS_PER_HAND)
         if not counted.any():
             self.lose()
