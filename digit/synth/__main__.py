@@ -1,4 +1,7 @@
-"""``python -m digit.synth``: write synthetic pictures of one and two hands with their labels."""
+"""``python -m digit.synth``: write labelled synthetic pictures of one and two hands, or judge how real they look.
+
+Give ``--out`` to write a set, ``--judge`` to let MediaPipe judge the pictures of one hand.
+"""
 
 import argparse
 import sys
@@ -9,21 +12,25 @@ from digit.errors import UserError
 
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m digit.synth", description=__doc__)
-    parser.add_argument("--out", type=Path, required=True, help="folder to write; an unfinished set is continued")
-    parser.add_argument("--count", type=int, required=True, help="pictures in the whole set")
+    task = parser.add_mutually_exclusive_group(required=True)
+    task.add_argument("--out", type=Path, help="folder to write; an unfinished set is continued")
+    task.add_argument("--judge", action="store_true", help="run MediaPipe on pictures of one hand and report")
+    parser.add_argument("--count", type=_positive, help="pictures in the whole set, or to judge (default 150)")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--shard", type=_shard, default=(0, 1), metavar="I/N", help="write only every N-th chunk from I on")
+    parser.add_argument(
+        "--shard", type=_shard, default=(0, 1), metavar="I/N", help="write only every N-th chunk from I on"
+    )
     parser.add_argument("--preview", action="store_true", help="also write preview.png: pictures with labels drawn")
     args = parser.parse_args(argv)
+    if args.out and args.count is None:
+        parser.error("--out needs --count")
     try:
-        from digit.synth.generate import contact_sheet, generate
+        if args.judge:
+            from digit.synth.judge import judge, report
 
-        generate(args.out, args.count, args.seed, args.shard)
-        if args.preview:
-            import cv2
-
-            sheet = contact_sheet(args.seed, min(args.count, 40), columns=4)
-            cv2.imwrite(str(args.out / "preview.png"), sheet[..., ::-1])
+            print(report(judge(args.count or 150, args.seed)))
+        else:
+            _write(args.out, args.count, args.seed, args.shard, args.preview)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -31,6 +38,24 @@ def main(argv: list[str] | None = None) -> int:
         print("Stopped; run the same command again to go on.", file=sys.stderr)
         return 130
     return 0
+
+
+def _write(out: Path, count: int, seed: int, shard: tuple[int, int], preview: bool) -> None:
+    from digit.synth.generate import contact_sheet, generate
+
+    generate(out, count, seed, shard)
+    if preview:
+        import cv2
+
+        sheet = contact_sheet(seed, min(count, 40), columns=4)
+        if not cv2.imwrite(str(out / "preview.png"), sheet[..., ::-1]):
+            raise UserError(f"Cannot write {out / 'preview.png'}; free some space or give another --out.")
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
+    return int(text)
 
 
 def _shard(text: str) -> tuple[int, int]:

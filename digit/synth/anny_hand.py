@@ -155,5 +155,6 @@ def _nail_mask(model: Any) -> np.ndarray:
     u = np.clip((uv[:, 0] * width).astype(int), 0, width - 1)
     v = np.clip(((1 - uv[:, 1]) * height).astype(int), 0, height - 1)
     mask = np.zeros(len(model.template_vertices))
-    np.maximum.at(mask, model.faces.numpy().ravel(), picture[v, u][model.face_texture_coordinate_indices.numpy()].ravel() / 255)
+    corners = model.face_texture_coordinate_indices.numpy()
+    np.maximum.at(mask, model.faces.numpy().ravel(), picture[v, u][corners].ravel() / 255)
     return mask

@@ -1,6 +1,7 @@
 """Draw at random how a picture looks: skin, sleeve, lights, and what the camera does to it."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -93,9 +94,7 @@ def shade_gaps(depth_mm: np.ndarray, strength: float, radius_px: float) -> np.nd
     return 1 - strength * np.clip(behind / 18.0, 0, 1)
 
 
-def photograph(
-    linear_rgb: np.ndarray, rng: np.random.Generator
-) -> np.ndarray:
+def photograph(linear_rgb: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """What a webcam makes of linear light: exposure, white balance, blur, noise, tone curve. Returns uint8 RGB."""
     image = linear_rgb
     mean = float(image.mean()) + 1e-4
@@ -106,7 +105,7 @@ def photograph(
     if rng.random() < 0.7:
         image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.3, 1.5))
     noise = rng.uniform(0, 0.035) ** 1.5 * 4
-    grain = rng.standard_normal(image.shape[:2] + (3,), dtype=np.float32)
+    grain = rng.standard_normal((*image.shape[:2], 3), dtype=np.float32)
     if rng.random() < 0.5:
         grain = cv2.GaussianBlur(grain, (0, 0), 0.7) * 1.9
     image = np.clip(image, 0, None)
@@ -122,7 +121,7 @@ def photograph(
 
 def _motion_blur(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     length = int(rng.integers(3, 12))
-    kernel = np.zeros((length, length), np.float32)
+    kernel: Any = np.zeros((length, length), np.float32)
     kernel[length // 2] = 1
     turn = cv2.getRotationMatrix2D(((length - 1) / 2, (length - 1) / 2), rng.uniform(0, 180), 1)
     kernel = cv2.warpAffine(kernel, turn, (length, length))

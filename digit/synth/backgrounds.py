@@ -29,7 +29,8 @@ def photographs() -> tuple[np.ndarray, ...]:
         if len(images) >= _MAX_PHOTOGRAPHS or file.stat().st_size in sizes:
             continue
         sizes.add(file.stat().st_size)
-        image = cv2.imread(str(file), cv2.IMREAD_REDUCED_COLOR_2 if file.stat().st_size > 1_500_000 else cv2.IMREAD_COLOR)
+        halved = file.stat().st_size > 1_500_000
+        image = cv2.imread(str(file), cv2.IMREAD_REDUCED_COLOR_2 if halved else cv2.IMREAD_COLOR)
         if image is None:
             continue
         scale = _MAX_SIDE_PX / max(image.shape[:2])
@@ -127,7 +128,8 @@ def _distract(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
             _face(layer, rng, centre, float(rng.uniform(25, 110)), skin)
         elif rng.random() < 0.5:
             far = centre + rng.normal(0, size / 2, 2)
-            cv2.line(layer, centre.tolist(), far.astype(int).tolist(), skin.tolist(), int(rng.integers(12, 70)), cv2.LINE_AA)
+            ends = centre.tolist(), far.astype(int).tolist()
+            cv2.line(layer, *ends, skin.tolist(), int(rng.integers(12, 70)), cv2.LINE_AA)
         else:
             axes = rng.integers(8, 110, 2).tolist()
             colour = (skin if rng.random() < 0.5 else _colour(rng)).tolist()
@@ -144,14 +146,19 @@ def _face(layer: np.ndarray, rng: np.random.Generator, centre: np.ndarray, radiu
     x, y = centre.tolist()
     hair = (rng.uniform(10, 90) * np.array([1.0, 0.85, 0.7])).tolist()
     cv2.ellipse(layer, (x, int(y - 0.25 * radius)), (int(1.05 * radius), int(1.3 * radius)), 0, 0, 360, hair, -1)
-    cv2.ellipse(layer, (x, int(y + 2.2 * radius)), (int(2 * radius), int(1.1 * radius)), 0, 0, 360, _colour(rng).tolist(), -1)
+    shirt = _colour(rng).tolist()
+    cv2.ellipse(layer, (x, int(y + 2.2 * radius)), (int(2 * radius), int(1.1 * radius)), 0, 0, 360, shirt, -1)
     cv2.ellipse(layer, (x, y), (int(0.85 * radius), int(1.15 * radius)), 0, 0, 360, skin.tolist(), -1, cv2.LINE_AA)
     for side in (-1, 1):
         eye = (int(x + side * 0.35 * radius), int(y - 0.2 * radius))
-        cv2.ellipse(layer, eye, (max(2, int(0.15 * radius)), max(1, int(0.08 * radius))), 0, 0, 360, (235, 230, 225), -1)
+        axes = (max(2, int(0.15 * radius)), max(1, int(0.08 * radius)))
+        cv2.ellipse(layer, eye, axes, 0, 0, 360, (235, 230, 225), -1)
         cv2.circle(layer, eye, max(1, int(0.07 * radius)), (30, 25, 20), -1)
-    cv2.ellipse(layer, (x, int(y + 0.55 * radius)), (int(0.3 * radius), max(1, int(0.08 * radius))), 0, 0, 360, (skin * (0.75, 0.5, 0.5)).tolist(), -1)
-    cv2.line(layer, (x, int(y - 0.1 * radius)), (x, int(y + 0.25 * radius)), (skin * 0.8).tolist(), max(1, int(0.06 * radius)))
+    lips = (skin * (0.75, 0.5, 0.5)).tolist()
+    axes = (int(0.3 * radius), max(1, int(0.08 * radius)))
+    cv2.ellipse(layer, (x, int(y + 0.55 * radius)), axes, 0, 0, 360, lips, -1)
+    top, bottom = (x, int(y - 0.1 * radius)), (x, int(y + 0.25 * radius))
+    cv2.line(layer, top, bottom, (skin * 0.8).tolist(), max(1, int(0.06 * radius)))
 
 
 def _colour(rng: np.random.Generator) -> np.ndarray:

@@ -72,7 +72,8 @@ def picture(seed: int, index: int) -> Picture:
     hands = np.array([side in scene.hands for side in SIDES], np.uint8)
     quality = int(rng.integers(55, 96))
     return Picture(
-        image, parts, drawn.depth_mm, joints_mm, px, valid.astype(np.uint8), visible.astype(np.uint8), scene.K, hands, quality
+        image, parts, drawn.depth_mm, joints_mm, px, valid.astype(np.uint8), visible.astype(np.uint8), scene.K, hands,
+        quality,
     )  # fmt: skip
 
 
@@ -146,7 +147,8 @@ def _write_chunk(out: Path, seed: int, chunk: range, index: Path, bar: Any) -> N
         bar.update()
     part = index.with_suffix(".part.npz")
     fields = ("joints_mm", "joints_px", "joint_valid", "visible", "K", "hands")
-    np.savez_compressed(part, files=np.array(names), **{f: np.stack([getattr(r, f) for r in rows]) for f in fields})
+    arrays: dict[str, Any] = {f: np.stack([getattr(r, f) for r in rows]) for f in fields}
+    np.savez_compressed(part, files=np.array(names), **arrays)
     part.replace(index)
 
 
@@ -209,5 +211,6 @@ def _annotated(made: Picture) -> np.ndarray:
     labelled = np.where(made.parts[..., None] > 0, made.image // 2 + colours // 2, made.image)
     for (x, y), valid, visible in zip(made.joints_px, made.joint_valid, made.visible, strict=True):
         if valid:
-            cv2.circle(labelled, (int(round(float(x))), int(round(float(y)))), 2, (0, 255, 0) if visible else (255, 0, 0), -1)
+            colour = (0, 255, 0) if visible else (255, 0, 0)
+            cv2.circle(labelled, (round(float(x)), round(float(y))), 2, colour, -1)
     return np.hstack([made.image, labelled])

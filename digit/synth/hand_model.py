@@ -1,13 +1,14 @@
 """A posable right hand with forearm: rest shapes, skinning weights and skeleton; posing is numpy only.
 
-The hand frame is that of a right hand: origin at the wrist, x towards the little finger, y towards the fingers, z out of
-the back of the hand, millimetres. A left hand is the same hand with x negated (``mirror_x``).
+The hand frame is that of a right hand: origin at the wrist, x towards the little finger, y towards the fingers, z out
+of the back of the hand, millimetres. A left hand is the same hand with x negated (``mirror_x``).
 """
 
 import functools
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import platformdirs
@@ -19,7 +20,8 @@ SHAPES = 64
 _CACHE_VERSION = 1
 
 #: Pose angles (degrees). Fingers: flexion at base, sideways (towards the thumb), middle joint, end joint.
-#: Thumb: flexion across the palm, lift off the palm, twist, base joint, end joint. Wrist: flexion, sideways, forearm twist.
+#: Thumb: flexion across the palm, lift off the palm, twist, base joint, end joint.
+#: Wrist: flexion, sideways, forearm twist.
 ANGLES = (
     "thumb_flex", "thumb_lift", "thumb_twist", "thumb_base", "thumb_end",
     *(f"{finger}_{a}" for finger in FINGERS[1:] for a in ("flex", "side", "middle", "end")),
@@ -61,7 +63,8 @@ def load() -> HandModel:
     if not path.is_file():
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_suffix(f".{os.getpid()}.npz")
-        np.savez_compressed(part, **extract(SHAPES))
+        arrays: dict[str, Any] = {**extract(SHAPES)}
+        np.savez_compressed(part, **arrays)
         part.replace(path)
     with np.load(path) as arrays:
         return _build(dict(arrays))
@@ -145,9 +148,11 @@ def _bone_transforms(model: HandModel, shape: int, angles_deg: np.ndarray) -> tu
         finger, segment = name[:-1], name[-1]
         bend = -model.rest_deg[shape, bone]
         if name == "forearm":
-            local = rotation(np.array([-1.0, 0, 0]), -angle["wrist_flex"]) @ rotation(
-                np.array([0, 0, 1.0]), angle["wrist_side"]
-            ) @ rotation(np.array([0, 1.0, 0]), angle["forearm_twist"])
+            local = (
+                rotation(np.array([-1.0, 0, 0]), -angle["wrist_flex"])
+                @ rotation(np.array([0, 0, 1.0]), angle["wrist_side"])
+                @ rotation(np.array([0, 1.0, 0]), angle["forearm_twist"])
+            )
         elif name == "thumb1":
             local = (
                 rotation(lift[bone], angle["thumb_lift"])
@@ -157,7 +162,7 @@ def _bone_transforms(model: HandModel, shape: int, angles_deg: np.ndarray) -> tu
         elif segment == "1":
             local = rotation(lift[bone], angle[f"{finger}_side"]) @ rotation(flex[bone], bend + angle[f"{finger}_flex"])
         else:
-            which = ("base" if segment == "2" else "end") if finger == "thumb" else ("middle" if segment == "2" else "end")
+            which = "end" if segment == "3" else "base" if finger == "thumb" else "middle"
             local = rotation(flex[bone], bend + angle[f"{finger}_{which}"])
         parent = BONE_PARENTS[bone]
         pivot = model.pivots_mm[shape, bone]

@@ -24,7 +24,7 @@ _THUMBS = {
 }
 _THUMB_SPREAD = (7.0, 7.0, 6.0, 9.0, 11.0)
 #: Named shapes: thumb, then index to pinky; ``spread`` of the fingers in degrees a neighbour.
-_SHAPES: dict[str, tuple[str, tuple[str, str, str, str], float]] = {
+_SHAPES: dict[str, tuple[str, tuple[str, ...], float]] = {
     "open": ("out", ("straight",) * 4, 9.0),
     "flat": ("beside", ("straight",) * 4, 1.0),
     "relaxed": ("relaxed", ("relaxed",) * 4, 4.0),
@@ -63,7 +63,8 @@ def sample_angles(rng: np.random.Generator, name: str | None = None, looseness: 
     """One value in degrees for each of `hand_model.ANGLES`.
 
     Args:
-        name: one of ``SHAPE_NAMES``, or None for one drawn from the prior; one in seven of those is mixed finger by finger.
+        name: one of ``SHAPE_NAMES``, or None for one drawn from the prior; one in seven of those is mixed finger by
+            finger.
         looseness: factor on the spread around the named shape.
     """
     mixed = name is None and rng.random() < 0.15

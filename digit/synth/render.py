@@ -33,7 +33,8 @@ class Renderer:
 
     def __init__(self, model: HandModel, size: int) -> None:
         try:
-            self._ctx: Any = moderngl.create_context(standalone=True, backend="egl")
+            settings: Any = {"backend": "egl"}  # its stub asks for a dict in place of the name
+            self._ctx: Any = moderngl.create_context(standalone=True, **settings)
         except Exception as error:
             raise UserError(
                 "The pictures cannot be drawn because no EGL display was found: install libegl1 and libgl1-mesa-dri."
@@ -42,9 +43,7 @@ class Renderer:
         self._model, self._size = model, size
         self._colour_program = ctx.program(vertex_shader=shaders.VERTEX, fragment_shader=shaders.COLOUR)
         self._label_program = ctx.program(vertex_shader=shaders.VERTEX, fragment_shader=shaders.LABEL)
-        self._shadow_program = ctx.program(
-            vertex_shader=shaders.SHADOW_VERTEX, fragment_shader=shaders.SHADOW_FRAGMENT
-        )
+        self._shadow_program = ctx.program(vertex_shader=shaders.SHADOW_VERTEX, fragment_shader=shaders.SHADOW_FRAGMENT)
         self._shadow_map = ctx.depth_texture((_SHADOW_SIZE, _SHADOW_SIZE))
         self._shadow_map.compare_func = "<="
         self._shadow_map.repeat_x = self._shadow_map.repeat_y = False
@@ -69,7 +68,7 @@ class Renderer:
         moving = ctx.buffer(reserve=len(rest) * 24, dynamic=True)
         static = ctx.buffer(fixed.tobytes())
         index = ctx.buffer(np.ascontiguousarray(faces, "i4").tobytes())
-        attributes = "in_rest in_parts0 in_parts1 in_parts2 in_parts3 in_surface".split()
+        attributes = ["in_rest", "in_parts0", "in_parts1", "in_parts2", "in_parts3", "in_surface"]
         formats = {"in_position": "3f", "in_normal": "3f", "in_rest": "3f"}
 
         def array(program: Any) -> Any:
@@ -78,10 +77,8 @@ class Renderer:
                 layout = " ".join(f if n else f"{int(f[0]) * 4}x" for f, n in present)
                 return (buffer, layout, *[n for _, n in present if n])
 
-            return ctx.vertex_array(
-                program, [c for c in (content(moving, ["in_position", "in_normal"]), content(static, attributes)) if len(c) > 2],
-                index_buffer=index,
-            )  # fmt: skip
+            contents = (content(moving, ["in_position", "in_normal"]), content(static, attributes))
+            return ctx.vertex_array(program, [c for c in contents if len(c) > 2], index_buffer=index)
 
         self._buffers[side] = moving
         self._arrays[side] = {
@@ -183,7 +180,7 @@ def _shadow_from_camera(points_mm: np.ndarray, light_dir: np.ndarray) -> np.ndar
     x = np.cross(z, [0.31, 0.95, 0.05])
     x /= np.linalg.norm(x)
     turn = np.stack([x, np.cross(z, x), z])
-    seen = points_mm[:: 3] @ turn.T
+    seen = points_mm[::3] @ turn.T
     low, high = seen.min(0) - 8, seen.max(0) + 8
     scale = 2 / (high - low)
     matrix = np.eye(4)

@@ -54,7 +54,12 @@ def _view(rng: np.random.Generator, spread: float = 1.0) -> np.ndarray:
     turn = rng.choice([0.0, 180.0, 90.0, -90.0], p=[0.36, 0.36, 0.14, 0.14]) + rng.normal(0, 30 * spread)
     pitch = rng.normal(0, 28) if rng.random() < 0.75 else rng.uniform(-100, 100)
     roll = rng.normal(0, 35 * spread) if rng.random() < 0.75 else rng.uniform(-180, 180)
-    return rotation(_Z, roll) @ rotation(_X, pitch) @ _PALM_TO_CAMERA @ rotation(_Y, turn)
+    return view(turn, pitch, roll)
+
+
+def view(turn_deg: float, pitch_deg: float, roll_deg: float) -> np.ndarray:
+    """(3, 3) camera_from_hand: zeros show the palm, fingers up; ``turn_deg`` goes about the fingers."""
+    return rotation(_Z, roll_deg) @ rotation(_X, pitch_deg) @ _PALM_TO_CAMERA @ rotation(_Y, turn_deg)
 
 
 def _apart(rng: np.random.Generator, model: HandModel, shape: int) -> dict[str, PosedHand]:
@@ -69,7 +74,7 @@ def _apart(rng: np.random.Generator, model: HandModel, shape: int) -> dict[str, 
         view = _mirrored(turned) if alike and side == "left" else turned if alike else _view(rng, 0.8)
         offset = np.array([sign * order * rng.uniform(45, 170), rng.normal(0, 35), rng.normal(0, 35)])
         hands[side] = place(_hand(rng, model, shape, side, angles), view, offset)
-    return _separate(hands, np.array([order, 0.0, 0.0]))
+    return apart(hands, (order, 0.0, 0.0))
 
 
 def _mirrored(turn: np.ndarray) -> np.ndarray:
@@ -125,11 +130,13 @@ _MEETINGS = {
     "prayer": _Meeting(0.1, ("flat", "open"), ("flat", "open"), slide_mm=8.0, looseness_deg=8.0),
     "clasp": _Meeting(0.12, ("grasp", "relaxed", "tent"), ("grasp", "relaxed", "tent"), tilt_deg=25.0),
     "interlocked": _Meeting(0.08, ("grasp", "open", "tent"), ("grasp", "open", "tent"), tilt_deg=40.0, slide_mm=12.0),
-    "palm rub": _Meeting(0.12, ("flat", "relaxed", "open"), ("flat", "relaxed", "open"), looseness_deg=25.0, slide_mm=30.0),
+    "palm rub": _Meeting(
+        0.12, ("flat", "relaxed", "open"), ("flat", "relaxed", "open"), looseness_deg=25.0, slide_mm=30.0,
+    ),
     "fist in palm": _Meeting(0.08, ("fist",), ("relaxed", "grasp", "flat"), looseness_deg=25.0),
     "hand over hand": _Meeting(
-        0.14, ("flat", "relaxed", "open"), ("flat", "relaxed", "fist"), right_turn=180.0, left_turn=180.0, slide_mm=25.0,
-        looseness_deg=25.0, approach=(0.0, 0.0, 1.0),
+        0.14, ("flat", "relaxed", "open"), ("flat", "relaxed", "fist"), right_turn=180.0, left_turn=180.0,
+        slide_mm=25.0, looseness_deg=25.0, approach=(0.0, 0.0, 1.0),
     ),
     "steeple": _Meeting(0.07, ("open", "relaxed"), ("open", "relaxed"), tilt_deg=28.0, slide_mm=6.0, looseness_deg=8.0),
     "crossed": _Meeting(
@@ -142,8 +149,8 @@ _MEETINGS = {
         looseness_deg=25.0,
     ),
     "anything": _Meeting(
-        0.1, ("point", "pinch", "open", "victory", "ok"), ("point", "pinch", "open", "claw", "fist"), looseness_deg=50.0,
-        slide_mm=40.0,
+        0.1, ("point", "pinch", "open", "victory", "ok"), ("point", "pinch", "open", "claw", "fist"),
+        looseness_deg=50.0, slide_mm=40.0,
     ),
 }  # fmt: skip
 _PALM_JOINTS = [i for i, name in enumerate(JOINTS) if name == "wrist" or name.endswith("1")]
@@ -164,7 +171,7 @@ def gap_mm(hands: dict[str, PosedHand]) -> float:
 
 
 def _touch(hands: dict[str, PosedHand], approach: tuple[float, float, float], gap_mm: float) -> dict[str, PosedHand]:
-    """Move the left hand along ``approach`` to where, coming from far, it first comes within ``gap_mm`` of the right."""
+    """Move the left hand along ``approach`` to where, from far, it first comes within ``gap_mm`` of the right."""
     way = np.array(approach) / np.linalg.norm(approach)
     (a, ra), (b, rb) = spheres(hands["right"]), spheres(hands["left"])
     apart = b[None] - a[:, None]
@@ -178,9 +185,9 @@ def _touch(hands: dict[str, PosedHand], approach: tuple[float, float, float], ga
     return hands | {"left": place(hands["left"], np.eye(3), shift * way)}
 
 
-def _separate(hands: dict[str, PosedHand], way: np.ndarray) -> dict[str, PosedHand]:
-    """Move apart two hands that run into each other."""
-    return _touch(hands, tuple(way), 0.0) if gap_mm(hands) < 0 else hands  # type: ignore[arg-type]
+def apart(hands: dict[str, PosedHand], way: tuple[float, float, float]) -> dict[str, PosedHand]:
+    """Move the left hand along ``way`` until two hands that run into each other only touch."""
+    return _touch(hands, way, 0.0) if gap_mm(hands) < 0 else hands
 
 
 def _in_camera(rng: np.random.Generator, hands: dict[str, PosedHand], size: int) -> SyntheticScene:
