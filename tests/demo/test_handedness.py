@@ -1,0 +1,91 @@
+"""Scripted sequences of what a network might say, and what may come of them."""
+
+import numpy as np
+import pytest
+
+from demo.handedness import ENTER_FRAMES, LEAVE_FRAMES, SWAP_FRAMES, Handedness
+from tests.demo.scripted import SHAPE
+
+RIGHT_AT, LEFT_AT, ELSEWHERE = (200.0, 300.0), (420.0, 300.0), (600.0, 300.0)
+BOTH, NONE = (0.95, 0.95), (0.05, 0.05)
+
+
+def joints(right: tuple[float, float], left: tuple[float, float]) -> np.ndarray:
+    return np.concatenate([100 * SHAPE + right, 100 * SHAPE + left])
+
+
+def tracked(handedness: tuple[float, float] = BOTH) -> Handedness:
+    decide = Handedness()
+    for _ in range(4):
+        decide(joints(RIGHT_AT, LEFT_AT), np.array(handedness))
+    return decide
+
+
+def test_the_first_hand_counts_at_once() -> None:
+    decision = Handedness()(joints(RIGHT_AT, LEFT_AT), np.array(BOTH))
+    assert decision.present.tolist() == [True, True]
+    assert not decision.swapped
+
+
+def test_no_hand() -> None:
+    assert not Handedness()(joints(RIGHT_AT, LEFT_AT), np.array(NONE)).present.any()
+
+
+@pytest.mark.parametrize("frames", range(1, SWAP_FRAMES))
+def test_a_short_flip_is_rejected(frames: int) -> None:
+    decide = tracked()
+    for _ in range(frames):
+        decision = decide(joints(LEFT_AT, RIGHT_AT), np.array(BOTH))
+        assert decision.swapped
+        assert decision.present.all()
+    assert not decide(joints(RIGHT_AT, LEFT_AT), np.array(BOTH)).swapped
+
+
+def test_a_flip_that_persists_is_believed() -> None:
+    decide = tracked()
+    swapped = [decide(joints(LEFT_AT, RIGHT_AT), np.array(BOTH)).swapped for _ in range(SWAP_FRAMES + 5)]
+    assert swapped == [True] * (SWAP_FRAMES - 1) + [False] * 6
+
+
+def test_hands_that_really_cross_are_no_flip() -> None:
+    decide = tracked()
+    for step in np.linspace(0, 1, 30):
+        right = (RIGHT_AT[0] + step * (LEFT_AT[0] - RIGHT_AT[0]), RIGHT_AT[1])
+        left = (LEFT_AT[0] + step * (RIGHT_AT[0] - LEFT_AT[0]), LEFT_AT[1] + 40)
+        assert not decide(joints(right, left), np.array(BOTH)).swapped
+
+
+def test_one_hand_under_the_wrong_name() -> None:
+    decide = tracked((0.95, 0.05))
+    decision = decide(joints(ELSEWHERE, RIGHT_AT), np.array([0.05, 0.95]))
+    assert decision.swapped
+    assert decision.present.tolist() == [True, False]
+
+
+def test_one_hand_renamed_for_good() -> None:
+    decide = tracked((0.95, 0.05))
+    for _ in range(SWAP_FRAMES):
+        decision = decide(joints(ELSEWHERE, RIGHT_AT), np.array([0.05, 0.95]))
+    assert not decision.swapped
+    assert decision.present.tolist() == [False, True]
+
+
+def test_a_second_hand_enters_after_some_frames_and_is_no_flip() -> None:
+    decide = tracked((0.95, 0.05))
+    present = [decide(joints(RIGHT_AT, LEFT_AT), np.array(BOTH)) for _ in range(ENTER_FRAMES)]
+    assert not any(decision.swapped for decision in present)
+    assert [decision.present[1] for decision in present] == [False] * (ENTER_FRAMES - 1) + [True]
+
+
+def test_a_hand_leaves_after_some_frames_only() -> None:
+    decide = tracked()
+    gone = np.array([0.95, 0.1])
+    present = [bool(decide(joints(RIGHT_AT, ELSEWHERE), gone).present[1]) for _ in range(LEAVE_FRAMES)]
+    assert present == [True] * (LEAVE_FRAMES - 1) + [False]
+
+
+def test_between_the_thresholds_nothing_changes() -> None:
+    decide, unsure = tracked((0.95, 0.05)), np.array([0.5, 0.5])
+    for _ in range(20):
+        decision = decide(joints(RIGHT_AT, LEFT_AT), unsure)
+    assert decision.present.tolist() == [True, False]

@@ -1,0 +1,124 @@
+from contextlib import closing
+from itertools import islice
+from pathlib import Path
+from time import monotonic_ns
+
+import cv2
+import numpy as np
+import pytest
+
+from demo.records import Frame
+from demo.settings import Settings
+from demo.sources import LATE_NS, PICTURES_FPS, Pace, Pictures, Source, Video, open_source
+from digit.errors import UserError
+from tests.demo.clips import truncated, two_hands, write_clip
+from tests.demo.scripted import discs
+
+
+def read(source: Source) -> list[Frame]:
+    with closing(source):
+        return list(source)
+
+
+def assert_well_timed(frames: list[Frame]) -> None:
+    times_ns = [frame.time_ns for frame in frames]
+    assert all(later > earlier for earlier, later in zip(times_ns, times_ns[1:], strict=False))
+    assert [frame.index for frame in frames] == list(range(len(frames)))
+
+
+@pytest.fixture
+def clip(tmp_path: Path) -> Path:
+    return write_clip(tmp_path / "clip.mp4", two_hands(12), fps=20)
+
+
+def test_every_frame_with_its_own_time(clip: Path) -> None:
+    source = Video(clip, live=False)
+    assert (source.length, source.fps, source.notice) == (12, 20.0, "")
+    frames = read(source)
+    assert len(frames) == 12
+    assert_well_timed(frames)
+    assert np.diff([frame.time_ns for frame in frames]) == pytest.approx(50e6)
+    assert frames[0].image.shape == (180, 320, 3)
+    assert not frames[0].image.flags.writeable
+    assert discs(frames[5].image)["right"][0] == pytest.approx([105, 90], abs=1.5)
+    assert discs(frames[5].image)["left"][0] == pytest.approx([215, 80], abs=1.5)
+
+
+@pytest.mark.parametrize("suffix", [".avi", ".mkv", ".ts"])
+def test_truncated_video_gives_its_frames_and_says_so(tmp_path: Path, suffix: str) -> None:
+    cut = truncated(write_clip(tmp_path / f"clip{suffix}", two_hands(40)), 0.5)
+    source = Video(cut, live=False)
+    frames = read(source)
+    assert 12 <= len(frames) <= 28
+    assert_well_timed(frames)
+    if suffix == ".avi":  # the only one of the three whose head tells the length
+        assert f"breaks off after {len(frames)} frames" in source.notice
+
+
+def test_unreadable_videos(tmp_path: Path, clip: Path) -> None:
+    text = tmp_path / "text.mp4"
+    text.write_text("this is no video")
+    empty = tmp_path / "empty.mp4"
+    empty.touch()
+    for path in (text, empty, truncated(clip, 0.5)):
+        with pytest.raises(UserError, match="convert it to MP4"):
+            read(Video(path, live=False))
+    with pytest.raises(UserError, match="There is no video file"):
+        Video(tmp_path / "none.mp4", live=False)
+
+
+def test_live_video_keeps_its_pace(clip: Path) -> None:
+    source = Video(clip, live=True)
+    with closing(source):
+        for frame in source:
+            assert monotonic_ns() >= frame.time_ns
+
+
+def test_repeat_goes_on_growing(clip: Path) -> None:
+    source = open_source(Settings(source="video", path=clip, repeat=True))
+    with closing(source):
+        frames = list(islice(source, 16))
+    assert_well_timed(frames)
+    assert discs(frames[12].image)["right"][0] == pytest.approx(discs(frames[0].image)["right"][0], abs=1)
+
+
+def test_stop_ends_a_waiting_source(clip: Path) -> None:
+    source = Video(clip, live=True, repeat=True)
+    with closing(source):
+        for frame in source:
+            if frame.index == 3:
+                source.stop()
+        assert frame.index == 3
+
+
+def test_pace_after_a_pause_does_not_rush(monkeypatch: pytest.MonkeyPatch) -> None:
+    now_ns = 0
+    monkeypatch.setattr("demo.sources.monotonic_ns", lambda: now_ns)
+    pace = Pace(live=True)
+    first_ns = pace.wait(0)
+    now_ns = 10 * LATE_NS  # somebody pressed pause
+    assert pace.wait(50_000_000) >= 10 * LATE_NS > first_ns
+    assert pace.wait(50_000_000) > 10 * LATE_NS  # the same media time again still grows
+
+
+def test_pictures_in_the_order_of_their_names(tmp_path: Path) -> None:
+    for name, value in (("b.png", 20), ("a.png", 10), ("c.jpg", 30)):
+        cv2.imwrite(str(tmp_path / name), np.full((20, 30, 3), (0, 0, value), np.uint8))
+    (tmp_path / "b0.jpg").write_bytes(b"broken")
+    (tmp_path / "notes.txt").write_text("no picture")
+    source = Pictures(tmp_path, live=False)
+    frames = read(source)
+    assert [round(float(frame.image[..., 0].mean())) for frame in frames] == pytest.approx([10, 20, 30], abs=2)
+    assert_well_timed(frames)
+    assert np.diff([frame.time_ns for frame in frames]) == pytest.approx(1e9 / PICTURES_FPS)
+    assert "b0.jpg" in source.notice
+
+
+def test_folders_without_pictures(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="There is no folder"):
+        Pictures(tmp_path / "none", live=False)
+    with pytest.raises(UserError, match="holds no pictures"):
+        Pictures(tmp_path, live=False)
+    (tmp_path / "a.jpg").write_bytes(b"broken")
+    with pytest.raises(UserError, match=r"a\.jpg"):
+        read(Pictures(tmp_path, live=False))

@@ -1,0 +1,105 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from demo.tracker import LOST_FRAMES, MAX_SIDE, MIN_SIDE_PX, SIGHTED_FRAMES, Tracker, clamped_square
+from digit.geometry import CROP_MARGIN
+from tests.demo.scripted import SHAPE
+
+SHAPE_OF_FRAME = (720, 1280, 3)
+BOTH, RIGHT_ONLY = np.array([True, True]), np.array([True, False])
+SURE = np.full(42, 0.9)
+
+
+def joints(right: tuple[float, float], left: tuple[float, float] = (0, 0)) -> np.ndarray:
+    return np.concatenate([150 * SHAPE + right, 150 * SHAPE + left])
+
+
+def covers(bbox: np.ndarray, points: np.ndarray) -> bool:
+    return bool((points >= bbox[:2]).all() and (points <= bbox[:2] + bbox[2:]).all())
+
+
+def test_follows_both_hands_with_a_margin() -> None:
+    tracker = Tracker()
+    assert tracker.place(SHAPE_OF_FRAME) is None
+    points = joints((400, 300), (700, 350))
+    tracker.update(points, SURE, BOTH)
+    bbox = tracker.place(SHAPE_OF_FRAME)
+    assert bbox is not None
+    assert covers(bbox, points)
+    assert bbox[2] == bbox[3] == pytest.approx(np.ptp(points, axis=0).max() * CROP_MARGIN)
+
+
+def test_an_absent_hand_and_unsure_joints_do_not_move_it() -> None:
+    tracker = Tracker()
+    points, confidence = joints((400, 300), (1200, 650)), SURE.copy()
+    points[4], confidence[4] = (1270, 10), 0.01
+    tracker.update(points, confidence, RIGHT_ONLY)
+    bbox = tracker.place(SHAPE_OF_FRAME)
+    assert bbox is not None
+    assert bbox[2] < 300
+
+
+def test_a_still_hand_has_a_nearly_still_crop() -> None:
+    tracker, rng = Tracker(), np.random.default_rng(0)
+    boxes = []
+    for _ in range(200):
+        noise = rng.normal(0, 1.5, (42, 2))
+        tracker.update(joints((400, 300), (700, 350)) + noise, SURE, BOTH)
+        bbox = tracker.place(SHAPE_OF_FRAME)
+        assert bbox is not None
+        boxes.append(bbox)
+    moves = np.abs(np.diff(boxes[20:], axis=0)).mean()
+    assert moves < 0.5
+
+
+def test_a_quick_hand_stays_in_the_crop() -> None:
+    tracker = Tracker()
+    for x in range(200, 1100, 30):
+        points = joints((x, 300))
+        tracker.update(points, SURE, RIGHT_ONLY)
+        bbox = tracker.place(SHAPE_OF_FRAME)
+        assert bbox is not None
+        assert covers(bbox, points[:21] + [30, 0])  # where it will be in the next frame, but for the margin
+
+
+def test_low_confidence_loses_the_hands_after_some_frames() -> None:
+    tracker = Tracker()
+    tracker.update(joints((400, 300)), SURE, RIGHT_ONLY)
+    for _ in range(LOST_FRAMES - 1):
+        tracker.update(joints((400, 300)), np.full(42, 0.01), RIGHT_ONLY)
+        assert tracker.tracking
+    tracker.update(joints((400, 300)), np.full(42, 0.01), RIGHT_ONLY)
+    assert not tracker.tracking
+    assert tracker.place(SHAPE_OF_FRAME) is None
+
+
+def test_no_hand_loses_at_once() -> None:
+    tracker = Tracker()
+    tracker.update(joints((400, 300)), SURE, RIGHT_ONLY)
+    tracker.update(joints((400, 300)), SURE, np.array([False, False]))
+    assert not tracker.tracking
+
+
+def test_a_sighted_hand_gets_into_the_crop_and_leaves_it_unless_it_is_tracked() -> None:
+    tracker = Tracker()
+    tracker.update(joints((400, 300)), SURE, RIGHT_ONLY)
+    first = tracker.place(SHAPE_OF_FRAME)
+    newcomer = 150 * SHAPE + (900, 300)
+    tracker.sight(newcomer)
+    wide = [tracker.place(SHAPE_OF_FRAME) for _ in range(SIGHTED_FRAMES)]
+    assert all(bbox is not None and covers(bbox, newcomer) for bbox in wide)
+    for _ in range(30):
+        last = tracker.place(SHAPE_OF_FRAME)
+    assert last == pytest.approx(first, abs=3)
+
+
+@given(st.lists(st.floats(-5000, 5000), min_size=2, max_size=2), st.lists(st.floats(0, 9000), min_size=2, max_size=2))
+def test_clamped_squares_are_sensible(corner: list[float], size: list[float]) -> None:
+    bbox = clamped_square(np.array([*corner, *size]), SHAPE_OF_FRAME)
+    centre = bbox[:2] + bbox[2:] / 2
+    assert bbox[2] == bbox[3]
+    assert MIN_SIDE_PX <= bbox[2] * (1 + 1e-9) <= MAX_SIDE * 1280 * (1 + 2e-9)
+    assert (centre >= -1e-6).all()
+    assert (centre <= [1279 + 1e-6, 719 + 1e-6]).all()
