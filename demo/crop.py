@@ -1,12 +1,11 @@
-"""Boxes around hands, the pixels in them, and MediaPipe's landmarks in them. All boxes are (x, y, width, height)."""
+"""Boxes around hands, and the pixels in them. All boxes are (x, y, width, height) in pixels."""
 
 import cv2
 import numpy as np
 
-from demo.records import Detection
 from digit.geometry import affine_from_bbox, apply_affine, invert_affine, square_bbox
 from digit.prediction import CROP_SIZE
-from digit.skeleton import BACKGROUND, JOINTS_PER_HAND, SIDES, SLOTS
+from digit.skeleton import BACKGROUND
 
 #: A whole-frame look must find at least this share of hand cells before it may place a crop.
 MIN_FOREGROUND = 0.004
@@ -41,20 +40,3 @@ def cut(image: np.ndarray, bbox: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     crop_from_image = affine_from_bbox(bbox)
     crop = cv2.warpAffine(image, crop_from_image, (CROP_SIZE, CROP_SIZE), flags=cv2.INTER_LINEAR)
     return crop, invert_affine(crop_from_image)
-
-
-def prior_from_detections(detections: tuple[Detection, ...], image_from_crop: np.ndarray) -> np.ndarray:
-    """The landmark prior (42, 4) of `digit.prediction`, all zeros without detections.
-
-    The surer of two hands that claim the same side keeps it; the other one takes the free side.
-    """
-    prior = np.zeros((2 * JOINTS_PER_HAND, 4), np.float32)
-    free = list(SIDES)
-    for detection in sorted(detections, key=lambda hand: -hand.score)[:2]:
-        side = detection.side if detection.side in free else free[0]
-        free.remove(side)
-        slots = SLOTS[side]
-        prior[slots, :2] = apply_affine(invert_affine(image_from_crop), detection.joints_px)
-        prior[slots, 2] = detection.joints_rel_mm[:, 2]
-        prior[slots, 3] = 1.0
-    return prior

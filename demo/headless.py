@@ -1,8 +1,8 @@
 """The pipeline without a window: every frame of a source into an overlay video, a table of Scenes and some figures."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import closing
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -13,9 +13,10 @@ from tqdm import tqdm
 from demo.overlay import paint
 from demo.overlay_video import OverlayVideo
 from demo.pipeline import Pipeline, open_exact_pipeline
+from demo.records import Frame
 from demo.scene_table import SceneTable
 from demo.settings import Settings
-from demo.sources import Source, open_source
+from demo.sources import open_source
 from demo.stats import percentiles_ms
 from digit.errors import UserError
 
@@ -34,12 +35,14 @@ def run_headless(
     """
     _make_folder(out)
     with closing(open_source(settings, live=False)) as source:
+        frames = iter(source)
+        first = list(islice(frames, 1))  # a source that gives nothing is told before the network is loaded
         total = min((n for n in (source.length, max_frames) if n is not None), default=None)
         with (
             tqdm(total=total, unit="frame", desc=source.name) as bar,
             closing(open_pipeline(settings, bar.set_postfix_str)) as pipeline,
         ):
-            figures = _run(source, pipeline, settings, out, max_frames, bar)
+            figures = _run(islice(chain(first, frames), max_frames), source.fps, pipeline, settings, out, bar)
         return figures, source.notice
 
 
@@ -56,14 +59,14 @@ def _unwritable(out: Path, error: Exception) -> UserError:
 
 
 def _run(
-    source: Source, pipeline: Pipeline, settings: Settings, out: Path, max_frames: int | None, bar: "tqdm[Any]"
+    frames: Iterable[Frame], fps: float | None, pipeline: Pipeline, settings: Settings, out: Path, bar: "tqdm[Any]"
 ) -> dict[str, Any]:
     timings: list[dict[str, float]] = []
     two_hands = 0
     start_s = perf_counter()
     try:
-        with OverlayVideo(out / "overlay.mp4", source.fps) as video, SceneTable(out / "scenes.arrow") as table:
-            for frame in islice(source, max_frames):
+        with OverlayVideo(out / "overlay.mp4", fps) as video, SceneTable(out / "scenes.arrow") as table:
+            for frame in frames:
                 scene = pipeline(frame)
                 began_s = perf_counter()
                 video.write(paint(frame.image, scene, settings.overlay), frame.time_ns)

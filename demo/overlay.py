@@ -20,7 +20,7 @@ def paint(image: np.ndarray, scene: Scene, options: OverlayOptions | None = None
     if options.parts and scene.part_labels is not None and scene.image_from_crop is not None:
         _paint_parts(painted, scene.part_labels, scene.image_from_crop, options.opacity)
     # So thick that it looks alike on every camera.
-    thickness = max(1, round(image.shape[0] / 360))
+    thickness = max(1, round(image.shape[0] / 300))
     if options.crop and scene.image_from_crop is not None:
         outline = [_fixed_point(corner) for corner in crop_corners_px(scene.image_from_crop)]
         cv2.polylines(painted, [np.array(outline, np.int32)], True, CROP_RGB, thickness, cv2.LINE_AA, _SUBPIXEL_BITS)
@@ -63,7 +63,7 @@ def _paint_hand(image: np.ndarray, hand: Hand, thickness: int, options: OverlayO
         for child, parent in BONES:
             cv2.line(image, points[child], points[parent], rgb[child], thickness, cv2.LINE_AA, _SUBPIXEL_BITS)
     if options.joints:
-        radius = int(1.6 * thickness * 2**_SUBPIXEL_BITS)
+        radius = int(max(3.0, image.shape[0] / 160) * 2**_SUBPIXEL_BITS)
         for point, colour in zip(points, rgb, strict=True):
             cv2.circle(image, point, radius, (255, 255, 255), -1, cv2.LINE_AA, _SUBPIXEL_BITS)
             cv2.circle(image, point, int(0.75 * radius), colour, -1, cv2.LINE_AA, _SUBPIXEL_BITS)

@@ -13,7 +13,7 @@ from typing import Literal, Protocol
 
 import numpy as np
 
-from demo.crop import bbox_from_parts, cut, prior_from_detections, whole_frame_bbox
+from demo.crop import bbox_from_parts, cut, whole_frame_bbox
 from demo.detector import BackgroundDetector, Detector, open_detector
 from demo.handedness import Handedness
 from demo.lift import Lift, intrinsics
@@ -21,7 +21,8 @@ from demo.records import Detection, Frame, Hand, Scene, Side
 from demo.settings import Settings
 from demo.smoothing import Smoothing
 from demo.tracker import Tracker, clamped_square
-from digit.geometry import apply_affine
+from digit.geometry import apply_affine, invert_affine
+from digit.landmarker import prior_from_hands
 from digit.prediction import Prediction
 from digit.skeleton import SLOTS, mirrored_joints, mirrored_parts
 
@@ -80,7 +81,7 @@ class Pipeline:
             return self._scene(frame, K, timings)
         with timings.stage("crop"):
             crop, image_from_crop = cut(frame.image, bbox)
-            prior = prior_from_detections(detections, image_from_crop) if self.settings.prior else None
+            prior = prior_from_hands(detections, invert_affine(image_from_crop)) if self.settings.prior else None
         with timings.stage("predict"):
             prediction = self.backend(crop, prior)
         with timings.stage("track"):

@@ -135,8 +135,8 @@ class Worker:
                     if self._stopping.is_set():
                         break
                     self._frames.put(frame)
-        except Exception as error:  # whatever it is, the reader of the slot must learn of it
-            self._frames.close(error)
+        except Exception as error:  # told at once, even while the network is still being loaded
+            self._scenes.close(error)
         finally:
             self._frames.close()
 
