@@ -112,6 +112,7 @@ def write_clip(path: Path, seconds: float = SECONDS, seed: int = 3) -> None:
     import av
 
     try:
+        path.touch()  # libav opens the file late: fail before drawing
         with av.open(str(path), "w", options={"movflags": "faststart"}) as file:
             stream: Any = file.add_stream("libx264", FPS, options={"crf": "28", "preset": "slow"})
             stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
@@ -127,7 +128,7 @@ def frames(seconds: float = SECONDS, seed: int = 3) -> Iterator[np.ndarray]:
     """(720, 1280, 3) uint8 RGB frames of the clip."""
     rng = np.random.default_rng(seed)
     shape = int(rng.integers(len(hand_model.shared().vertices_mm)))
-    look = _look(rng)
+    look = plain_look(rng)
     room = linear(paint_room(rng).astype(np.float32) / 255)
     K = intrinsics_from_fov(WIDTH, HEIGHT, 62.0)
     K[1, 2] = (WIDTH - 1) / 2  # the hands are drawn in a square, whose middle rows are the frame
@@ -201,7 +202,7 @@ def _drift(second: float, phase: float) -> np.ndarray:
     return np.array([2.5, 2.0, 1.5, 3.0, 3.0, 3.0]) * np.sin((0.9 + 0.35 * n) * second + 1.7 * n + phase)
 
 
-def _look(rng: np.random.Generator) -> Look:
+def plain_look(rng: np.random.Generator) -> Look:
     """A lit room, plain skin, a sleeve in the shirt's colour."""
     skin = linear(np.array(_SKIN) / 255)
     cloth = linear(np.array(_SHIRT) / 255)

@@ -4,6 +4,7 @@ Each picture depends on (seed, index) alone, so shards join to the same set and 
 """
 
 import json
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -125,9 +126,10 @@ def _claim(out: Path, seed: int) -> None:
 
 def _complete(index: Path, length: int) -> bool:
     try:
-        with np.load(index) as data:
+        # Opened here: numpy leaves a file open that is not a whole zip.
+        with index.open("rb") as file, np.load(file) as data:
             return len(data["files"]) == length
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return False
 
 

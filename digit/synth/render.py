@@ -29,7 +29,7 @@ class Rendering:
 
 
 class Renderer:
-    """One GL context, programs and targets; use it from the thread that made it."""
+    """One GL context, programs and targets; use it from the thread that made it. Several may take turns."""
 
     def __init__(self, model: HandModel, size: int) -> None:
         try:
@@ -89,6 +89,10 @@ class Renderer:
 
     def draw(self, hands: dict[str, PosedHand], K: np.ndarray, look: Look) -> Rendering:
         """Draw hands placed in camera space (mm); ``hands`` maps "right" and "left"."""
+        with self._ctx:  # another renderer's context may be the current one
+            return self._draw(hands, K, look)
+
+    def _draw(self, hands: dict[str, PosedHand], K: np.ndarray, look: Look) -> Rendering:
         ctx, model = self._ctx, self._model
         rest = model.vertices_mm[0]
         for side, hand in hands.items():
