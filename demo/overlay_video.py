@@ -24,14 +24,15 @@ class OverlayVideo:
         self._stream: Any = None  # until the first frame tells its size
         self._size = (0, 0)
         self._first_ns, self._last_pts = 0, -1
+        self._failed = False
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, error_type: type[BaseException] | None, *_: object) -> None:
         try:
-            if self._size != (0, 0):
-                self._container.mux(self._stream.encode())
+            if self._size != (0, 0) and not self._failed:
+                self._mux(None)
         finally:
             self._container.close()
 
@@ -42,7 +43,16 @@ class OverlayVideo:
         picture = av.VideoFrame.from_ndarray(fitted(image, *self._size), format="rgb24")
         pts = max((time_ns - self._first_ns) * _TICKS_PER_S // 1_000_000_000, self._last_pts + 1)
         picture.pts, picture.time_base, self._last_pts = pts, Fraction(1, _TICKS_PER_S), pts
-        self._container.mux(self._stream.encode(picture))
+        self._mux(picture)
+
+    def _mux(self, picture: av.VideoFrame | None) -> None:
+        """Encode one picture; None takes out what the encoder still holds."""
+        try:
+            self._container.mux(self._stream.encode(picture))
+        except BaseException:
+            # Once a write has failed, as on a full disk, a second one crashes inside FFmpeg.
+            self._failed = True
+            raise
 
     def _start(self, image: np.ndarray, time_ns: int) -> None:
         # Both codecs keep colour for pairs of pixels, so the sides must be even.

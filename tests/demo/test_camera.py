@@ -78,7 +78,10 @@ def test_a_camera_that_hangs_while_it_opens() -> None:
 
 def test_a_camera_that_vanishes() -> None:
     capture = FakeCapture(3)
-    with closing(Camera(1, opener(capture))) as camera, pytest.raises(UserError, match="Camera 1 stopped giving pictures"):
+    with (
+        closing(Camera(1, opener(capture))) as camera,
+        pytest.raises(UserError, match="Camera 1 stopped giving pictures"),
+    ):
         list(camera)
     assert capture.released.is_set()
 

@@ -7,7 +7,9 @@ import pytest
 from demo.settings import OverlayOptions, Settings, load_settings, needs_restart, save_settings, settings_path
 from digit.errors import UserError
 
-CHOSEN = Settings(camera=2, backend="torch", focal_px=900.5, mirror=True, overlay=OverlayOptions(parts=False, opacity=0.3))
+CHOSEN = Settings(
+    camera=2, backend="torch", focal_px=900.5, mirror=True, overlay=OverlayOptions(parts=False, opacity=0.3)
+)
 
 
 def test_round_trip() -> None:

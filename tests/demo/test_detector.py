@@ -1,0 +1,84 @@
+import os
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from demo.detector import BackgroundDetector, LandmarkDetector, Sighting, open_detector, quiet_stderr
+from demo.records import Frame
+from digit.errors import UserError
+from tests.demo.scripted import ColourDetector, draw_hands
+
+IMAGE = draw_hands(90, 160, right=(50, 45))
+
+
+def asked_until_answered(detector: BackgroundDetector, frame: Frame) -> Sighting:
+    """Ask like the loop does; fails if no answer comes for a long time."""
+    for _ in range(1000):
+        sighting = detector(frame)
+        if sighting is not None:
+            return sighting
+        time.sleep(0.01)
+    raise AssertionError("no sighting came")
+
+
+def test_background_answers_with_fresh_sightings_only() -> None:
+    colour = ColourDetector()
+    detector = BackgroundDetector(lambda: colour, stale_ns=100)
+    assert asked_until_answered(detector, Frame(0, 1000, IMAGE)).detections[0].side == "right"
+    detector.close()
+    assert detector(Frame(1, 1100, IMAGE)) is not None
+    assert detector(Frame(2, 1101, IMAGE)) is None
+    assert colour.closed
+
+
+def test_background_never_waits_for_a_slow_look() -> None:
+    let_go = threading.Event()
+
+    class Slow(ColourDetector):
+        def __call__(self, frame: Frame) -> Sighting | None:
+            let_go.wait(30)
+            return super().__call__(frame)
+
+    detector = BackgroundDetector(Slow)
+    assert [detector(Frame(i, i, IMAGE)) for i in range(5)] == [None] * 5
+    let_go.set()
+    detector.close()
+
+
+def test_an_error_in_the_background_is_raised_by_the_next_call() -> None:
+    def fail() -> ColourDetector:
+        raise UserError("no model")
+
+    detector = BackgroundDetector(fail)
+    with pytest.raises(UserError, match="no model"):
+        asked_until_answered(detector, Frame(0, 0, IMAGE))
+    detector.close()
+
+
+def test_mediapipe_takes_times_that_share_a_millisecond(capfd: pytest.CaptureFixture[str]) -> None:
+    told: list[str] = []
+    detector = open_detector(None, told.append)
+    try:
+        sightings = [detector(Frame(i, 5_000_000 + i, np.full((120, 160, 3), 90, np.uint8))) for i in range(3)]
+    finally:
+        detector.close()
+    assert isinstance(detector, LandmarkDetector)
+    assert [sighting and sighting.time_ns for sighting in sightings] == [5_000_000, 5_000_001, 5_000_002]
+    assert all(sighting and sighting.detections == () for sighting in sightings)
+    assert told[-1] == ""
+    assert capfd.readouterr().err == ""
+
+
+def test_no_such_hand_model(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="--hand-model"):
+        open_detector(tmp_path / "none.task", lambda text: None)
+
+
+def test_stderr_comes_back(capfd: pytest.CaptureFixture[str]) -> None:
+    with quiet_stderr():
+        os.write(2, b"chatter")
+    os.write(2, b"a message")
+    assert capfd.readouterr().err == "a message"

@@ -1,0 +1,139 @@
+"""Headless runs end to end, read back by readers that know nothing of ours."""
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from demo.headless import run_headless
+from demo.overlay_video import fitted
+from demo.pipeline import Pipeline
+from demo.settings import Settings
+from digit.errors import UserError
+from tests.demo.clips import truncated, two_hands, write_clip
+from tests.demo.scripted import ColourBackend, ColourDetector
+
+
+def colour_pipeline(settings: Settings, tell: Callable[[str], None]) -> Pipeline:
+    return Pipeline(settings, ColourBackend(), ColourDetector())
+
+
+def pictures(path: Path) -> list[np.ndarray]:
+    """RGB frames of a video, by OpenCV."""
+    capture, frames = cv2.VideoCapture(str(path)), []
+    while True:
+        read, bgr = capture.read()
+        if not read:
+            capture.release()
+            return frames
+        frames.append(bgr[..., ::-1])
+
+
+def rows(path: Path) -> list[dict]:
+    with pa.ipc.open_stream(path) as reader:
+        return reader.read_all().to_pylist()
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(source="video", path=write_clip(tmp_path / "clip.mp4", two_hands(15)))
+
+
+def test_every_frame_comes_out(settings: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "deep" / "out"
+    figures, notice = run_headless(settings, out, open_pipeline=colour_pipeline)
+    assert notice == ""
+    assert figures["frames"] == 15
+    assert figures["two_hand_share"] == 1.0
+    assert (figures["backend"], figures["model"]) == ("colour", "discs")
+    assert {"detect", "predict", "lift", "smooth"} <= set(figures["latency_ms"])
+    assert figures["latency_ms"]["predict"].keys() == {"p50", "p95"}
+    assert json.loads(json.dumps(figures)) == figures
+    captured = capsys.readouterr()
+    assert captured.out == ""  # stdout is for the figures
+    assert "15/15" in captured.err
+
+    frames, table = pictures(out / "overlay.mp4"), rows(out / "scenes.arrow")
+    assert len(frames) == len(table) == 15
+    assert [row["index"] for row in table] == list(range(15))
+    assert np.diff([row["time_ns"] for row in table]) == pytest.approx(50e6)
+    for i in (0, 7, 14):
+        right, left = table[i]["hands"]
+        assert (right["side"], left["side"]) == ("right", "left")
+        joints_px = np.array(table[i]["hands_raw"][0]["joints_px"]).reshape(21, 2)
+        assert joints_px.mean(axis=0) == pytest.approx([100 + i, 90], abs=6)
+        assert np.array(right["joints_mm"]).reshape(21, 3)[:, 2].min() > 0
+        labels = np.frombuffer(table[i]["part_labels"], np.uint8).reshape(128, 128)
+        assert set(np.unique(labels)) == {0, 1, 17}
+        # The disc was pure red; half of it is the right palm's grey now.
+        assert frames[i][80, 100 + i].astype(int)[1] > 30
+    assert dict(table[3]["timings_ms"]).keys() >= {"crop", "predict"}
+
+
+def test_the_video_keeps_the_sources_speed(settings: Settings, tmp_path: Path) -> None:
+    run_headless(settings, tmp_path, open_pipeline=colour_pipeline)
+    capture = cv2.VideoCapture(str(tmp_path / "overlay.mp4"))
+    assert capture.get(cv2.CAP_PROP_FPS) == pytest.approx(20, rel=0.05)
+    capture.release()
+
+
+def test_max_frames(settings: Settings, tmp_path: Path) -> None:
+    figures, _ = run_headless(settings, tmp_path, 4, colour_pipeline)
+    assert figures["frames"] == len(pictures(tmp_path / "overlay.mp4")) == len(rows(tmp_path / "scenes.arrow")) == 4
+
+
+def test_truncated_video_up_to_the_cut(tmp_path: Path) -> None:
+    cut = truncated(write_clip(tmp_path / "clip.avi", two_hands(40)), 0.5)
+    figures, notice = run_headless(Settings(source="video", path=cut), tmp_path / "out", open_pipeline=colour_pipeline)
+    assert 12 <= figures["frames"] <= 28
+    assert "breaks off" in notice
+    assert len(rows(tmp_path / "out" / "scenes.arrow")) == figures["frames"]
+
+
+def test_pictures_of_different_sizes_share_one_video(tmp_path: Path) -> None:
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for i, size in enumerate([(90, 161), (90, 160), (200, 100)]):
+        cv2.imwrite(str(folder / f"{i}.png"), np.full((*size, 3), 100, np.uint8))
+    figures, _ = run_headless(Settings(source="images", path=folder), tmp_path / "out", open_pipeline=colour_pipeline)
+    assert (figures["frames"], figures["two_hand_share"]) == (3, 0.0)
+    assert {frame.shape for frame in pictures(tmp_path / "out" / "overlay.mp4")} == {(90, 160, 3)}
+    assert rows(tmp_path / "out" / "scenes.arrow")[2]["hands"] == []
+    assert rows(tmp_path / "out" / "scenes.arrow")[2]["part_labels"] is None
+
+
+def test_fitted_keeps_the_whole_picture() -> None:
+    fit = fitted(np.full((200, 100, 3), 255, np.uint8), 160, 90)
+    assert fit.shape == (90, 160, 3)
+    assert (fit[:, :, 0] > 0).mean() == pytest.approx(45 / 160, abs=0.02)
+
+
+def test_a_fault_in_the_middle_leaves_readable_files(settings: Settings, tmp_path: Path) -> None:
+    class Failing(ColourBackend):
+        def __call__(self, crop: np.ndarray, prior: np.ndarray | None = None):
+            if len(self.priors) == 6:
+                raise RuntimeError("out of memory")
+            return super().__call__(crop, prior)
+
+    with pytest.raises(RuntimeError, match="out of memory"):
+        run_headless(settings, tmp_path, open_pipeline=lambda s, tell: Pipeline(s, Failing(), ColourDetector()))
+    assert len(pictures(tmp_path / "overlay.mp4")) == len(rows(tmp_path / "scenes.arrow")) == 6
+
+
+def test_unwritable_folder(settings: Settings, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(UserError, match="Cannot write to the folder .*--out DIR"):
+        run_headless(settings, tmp_path / "file" / "out", open_pipeline=colour_pipeline)
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a device that is always full")
+@pytest.mark.parametrize("name", ["overlay.mp4", "scenes.arrow"])
+def test_full_disk(settings: Settings, tmp_path: Path, name: str) -> None:
+    (tmp_path / name).symlink_to("/dev/full")
+    with pytest.raises(UserError, match="free some space"):
+        run_headless(settings, tmp_path, open_pipeline=colour_pipeline)

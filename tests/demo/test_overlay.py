@@ -1,0 +1,80 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from demo.overlay import crop_corners_px, paint
+from demo.palette import JOINT_RGB, PART_RGB
+from demo.pipeline import Pipeline
+from demo.records import Frame, Scene
+from demo.settings import OverlayOptions, Settings
+from digit.skeleton import FIRST_PART, PARTS_PER_HAND
+from tests.demo.scripted import ColourBackend, ColourDetector, draw_hands
+
+NOTHING = OverlayOptions(parts=False, joints=False, bones=False, crop=False)
+
+
+@pytest.fixture
+def scene() -> Scene:
+    image = draw_hands(360, 640, right=(220, 180), left=(400, 160))
+    return Pipeline(Settings(), ColourBackend(), ColourDetector())(Frame(0, 1, image))
+
+
+def changed(scene: Scene, options: OverlayOptions) -> np.ndarray:
+    """(H, W) which pixels the painter changed."""
+    return (paint(scene.frame.image, scene, options) != scene.frame.image).any(axis=2)
+
+
+def test_nothing_chosen_changes_nothing_and_the_input_never_changes(scene: Scene) -> None:
+    before = scene.frame.image.copy()
+    assert not changed(scene, NOTHING).any()
+    assert changed(scene, OverlayOptions(crop=True)).any()
+    assert (scene.frame.image == before).all()
+
+
+@pytest.mark.parametrize("what", ["parts", "joints", "bones", "crop"])
+def test_each_toggle_paints_something_of_its_own(scene: Scene, what: str) -> None:
+    assert changed(scene, replace(NOTHING, **{what: True})).any()
+
+
+def test_parts_lie_on_the_hands(scene: Scene) -> None:
+    on_hands = (scene.frame.image != 40).any(axis=2)
+    painted = changed(scene, replace(NOTHING, parts=True))
+    assert (painted & on_hands).sum() > 0.95 * on_hands.sum()
+    assert (painted & ~on_hands).sum() < 0.1 * on_hands.sum()
+
+
+def test_opacity_blends(scene: Scene) -> None:
+    (right, left) = ((180, 220), (160, 400))
+    for (row, column), side in ((right, "right"), (left, "left")):
+        pixel = scene.frame.image[row, column].astype(float)
+        full = PART_RGB[FIRST_PART[side]].astype(float)
+        for opacity in (0.0, 0.25, 1.0):
+            painted = paint(scene.frame.image, scene, replace(NOTHING, parts=True, opacity=opacity))
+            assert painted[row, column] == pytest.approx((1 - opacity) * pixel + opacity * full, abs=2)
+
+
+def test_joints_are_painted_where_they_are_in_their_colour(scene: Scene) -> None:
+    painted = paint(scene.frame.image, scene, replace(NOTHING, joints=True))
+    for hand, first in zip(scene.hands, (0, 21), strict=True):
+        x, y = np.rint(hand.joints_px[20]).astype(int)
+        assert painted[y, x] == pytest.approx(JOINT_RGB[first + 20], abs=25)
+
+
+def test_far_outside_joints_and_a_tiny_picture_do_no_harm(scene: Scene) -> None:
+    hand = replace(scene.hands[0], joints_px=np.full((21, 2), [1e9, -np.inf], np.float32))
+    wild = replace(scene, hands=(hand,), image_from_crop=np.array([[1.0, 0, 5000], [0, 1.0, 5000]]))
+    assert not (paint(scene.frame.image, wild, OverlayOptions(crop=True)) != scene.frame.image).any()
+    assert paint(scene.frame.image[:1, :1], scene, OverlayOptions(crop=True)).shape == (1, 1, 3)
+
+
+def test_corners_are_the_outer_edges_of_the_crop() -> None:
+    corners = crop_corners_px(np.array([[0.5, 0, 10], [0, 0.5, 20]]))
+    assert corners.tolist() == [[9.75, 19.75], [137.75, 19.75], [137.75, 147.75], [9.75, 147.75]]
+
+
+def test_the_right_hand_is_the_darker_and_parts_differ() -> None:
+    right = PART_RGB[FIRST_PART["right"] :][:PARTS_PER_HAND].astype(int)
+    left = PART_RGB[FIRST_PART["left"] :][:PARTS_PER_HAND].astype(int)
+    assert (right.sum(axis=1) < left.sum(axis=1)).all()
+    assert len(np.unique(PART_RGB, axis=0)) == len(PART_RGB)

@@ -1,0 +1,163 @@
+"""The whole loop on painted discs, frame by frame."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from demo.handedness import LEAVE_FRAMES, SWAP_FRAMES
+from demo.pipeline import LOOK_EVERY, Pipeline, with_sides_swapped
+from demo.records import Frame, Scene
+from demo.settings import Settings
+from digit.geometry import project
+from digit.prediction import Prediction
+from tests.demo.scripted import ColourBackend, ColourDetector, draw_hands
+
+RIGHT, LEFT = (110.0, 90.0), (210.0, 80.0)
+STEP_NS = 33_000_000
+
+
+class Flipping(ColourBackend):
+    """Calls right left and left right as long as ``flips`` is true."""
+
+    flips = False
+
+    def __call__(self, crop: np.ndarray, prior: np.ndarray | None = None) -> Prediction:
+        prediction = super().__call__(crop, prior)
+        return with_sides_swapped(prediction) if self.flips else prediction
+
+
+def frame(index: int, **centres: tuple[float, float]) -> Frame:
+    return Frame(index, index * STEP_NS + 1, draw_hands(180, 320, **centres))
+
+
+def sides(scene: Scene) -> list[str]:
+    return [hand.side for hand in scene.hands]
+
+
+def test_found_by_the_detector_then_tracked() -> None:
+    pipeline = Pipeline(Settings(), ColourBackend(), ColourDetector())
+    first, second = (pipeline(frame(i, right=RIGHT, left=LEFT)) for i in range(2))
+    assert (first.crop_origin, second.crop_origin) == ("detector", "track")
+    for scene in (first, second):
+        assert sides(scene) == ["right", "left"]
+        assert scene.hands[0].joints_px.mean(axis=0) == pytest.approx(RIGHT, abs=6)
+        assert scene.hands[1].joints_px.mean(axis=0) == pytest.approx(LEFT, abs=6)
+        for hand in scene.hands:
+            assert project(hand.joints_mm, scene.K) == pytest.approx(hand.joints_px, abs=0.01)
+            assert hand.joints_mm[:, 2].min() > 0
+        assert set(scene.timings_ms) == {"detect", "track", "crop", "predict", "lift", "smooth"}
+        assert scene.part_labels is not None
+        assert len(np.unique(scene.part_labels)) == 3
+
+
+def test_every_frame_is_answered_when_there_is_no_hand() -> None:
+    pipeline = Pipeline(Settings(), ColourBackend(), ColourDetector())
+    for i in range(3):
+        scene = pipeline(frame(i))
+        assert (scene.hands, scene.hands_raw, scene.crop_origin) == ((), (), "none")
+        assert scene.image_from_crop is None
+    assert sides(pipeline(frame(3, left=LEFT))) == ["left"]
+
+
+def test_the_networks_own_segmentation_finds_what_the_detector_does_not_see() -> None:
+    pipeline = Pipeline(Settings(), ColourBackend(), ColourDetector(blind=True))
+    first, second = (pipeline(frame(i, right=RIGHT, left=LEFT)) for i in range(2))
+    assert (first.crop_origin, second.crop_origin) == ("segmentation", "track")
+    assert sides(first) == sides(second) == ["right", "left"]
+
+
+def test_the_prior_is_in_crop_pixels_and_can_be_off() -> None:
+    backend = ColourBackend()
+    pipeline = Pipeline(Settings(), backend, ColourDetector())
+    scene = pipeline(frame(0, right=RIGHT))
+    assert scene.image_from_crop is not None
+    prior = backend.priors[-1]
+    assert prior is not None
+    assert prior[:21, :2] @ scene.image_from_crop[:, :2].T + scene.image_from_crop[:, 2] == pytest.approx(
+        scene.hands[0].joints_px, abs=2
+    )
+    assert (prior[:21, 3] == 1).all()
+    assert not prior[21:].any()
+    pipeline.settings = Settings(prior=False)
+    pipeline(frame(1, right=RIGHT))
+    assert backend.priors[-1] is None
+
+
+def test_without_the_prior_the_detector_is_asked_now_and_then() -> None:
+    detector = ColourDetector()
+    pipeline = Pipeline(Settings(prior=False), ColourBackend(), detector)
+    for i in range(1 + 2 * LOOK_EVERY):
+        pipeline(frame(i, right=RIGHT))
+    assert detector.looks == 3
+
+
+@pytest.mark.parametrize("prior", [True, False])
+def test_a_second_hand_outside_the_crop_is_found(prior: bool) -> None:
+    pipeline = Pipeline(Settings(prior=prior), ColourBackend(), ColourDetector())
+    for i in range(5):
+        assert sides(pipeline(frame(i, right=(40, 90)))) == ["right"]
+    scenes = [pipeline(frame(5 + i, right=(40, 90), left=(280, 90))) for i in range(LOOK_EVERY + 3)]
+    assert sides(scenes[-1]) == ["right", "left"]
+
+
+def test_a_hand_that_leaves_and_the_last_one() -> None:
+    pipeline = Pipeline(Settings(), ColourBackend(), ColourDetector())
+    for i in range(4):
+        pipeline(frame(i, right=RIGHT, left=LEFT))
+    scenes = [pipeline(frame(4 + i, right=RIGHT)) for i in range(LEAVE_FRAMES)]
+    assert sides(scenes[-1]) == ["right"]
+    scenes = [pipeline(frame(20 + i)) for i in range(LEAVE_FRAMES + 1)]
+    assert scenes[-1].hands == ()
+    assert scenes[-1].crop_origin == "none"
+
+
+@pytest.mark.parametrize("flipped", range(1, SWAP_FRAMES))
+def test_bad_flipped_frames_change_neither_hands_nor_parts(flipped: int) -> None:
+    backend = Flipping()
+    pipeline = Pipeline(Settings(smooth=False), backend, ColourDetector())
+    before = [pipeline(frame(i, right=RIGHT, left=LEFT)) for i in range(4)][-1]
+    backend.flips = True
+    for i in range(flipped):
+        after = pipeline(frame(4 + i, right=RIGHT, left=LEFT))
+        assert sides(after) == ["right", "left"]
+        for old, new in zip(before.hands, after.hands, strict=True):
+            assert new.joints_px == pytest.approx(old.joints_px, abs=2)
+        assert after.part_labels is not None
+        assert before.part_labels is not None
+        assert (after.part_labels != before.part_labels).mean() < 0.03
+
+
+def test_smoothing_is_a_toggle() -> None:
+    pipeline = Pipeline(Settings(smooth=True), ColourBackend(), ColourDetector())
+    for i in range(3):
+        scene = pipeline(frame(i, right=(RIGHT[0] + 9 * i, RIGHT[1])))
+    assert np.abs(scene.hands[0].joints_px - scene.hands_raw[0].joints_px).max() > 0.5
+    pipeline.settings = replace(pipeline.settings, smooth=False)
+    scene = pipeline(frame(3, right=RIGHT))
+    assert scene.hands == scene.hands_raw
+
+
+def test_the_same_frames_give_the_same_scenes() -> None:
+    runs = []
+    for _ in range(2):
+        pipeline = Pipeline(Settings(), ColourBackend(), ColourDetector())
+        runs.append([pipeline(frame(i, right=(110 + 3 * i, 90), left=LEFT)) for i in range(6)])
+    for one, other in zip(*runs, strict=True):
+        for hand, same in zip(one.hands, other.hands, strict=True):
+            assert (hand.joints_mm == same.joints_mm).all()
+
+
+def test_close_closes_both() -> None:
+    backend, detector = ColourBackend(), ColourDetector()
+    Pipeline(Settings(), backend, detector).close()
+    assert backend.closed
+    assert detector.closed
+
+
+def test_swapping_the_sides_twice_is_nothing() -> None:
+    prediction = ColourBackend()(draw_hands(256, 256, right=(80, 128), left=(180, 128)))
+    back = with_sides_swapped(with_sides_swapped(prediction))
+    assert (back.joints_2p5d == prediction.joints_2p5d).all()
+    assert (back.part_labels == prediction.part_labels).all()
+    assert (back.handedness == prediction.handedness).all()
