@@ -7,11 +7,14 @@ from digit.geometry import CROP_MARGIN, square_bbox
 from digit.skeleton import JOINTS_PER_HAND
 
 #: Joints below this confidence do not move the crop, and hands whose joints are below it on average are lost.
-LOW_CONFIDENCE = 0.1
+LOW_CONFIDENCE = 0.2
 #: So many such frames in a row lose the track.
 LOST_FRAMES = 4
 #: A hand that the detector saw holds its place in the crop for so many frames.
 SIGHTED_FRAMES = 5
+#: A hand that went out of sight beside a tracked one keeps its last place in the crop for so many frames, because that
+#: is where it comes back: behind the other hand, or blurred for a moment.
+REMEMBERED_FRAMES = 45
 #: A box that moves or grows by this share of its side is followed at once; less is smoothed, down to `_SLOWEST`.
 FOLLOWED_AT_ONCE = 0.15
 _SLOWEST = 0.15
@@ -25,7 +28,8 @@ class Tracker:
 
     def __init__(self) -> None:
         self.tracking = False
-        self._points_px = np.empty((0, 2))
+        self._hands_px = np.full((2, JOINTS_PER_HAND, 2), np.nan)  # where each side was seen last
+        self._unseen = np.full(2, REMEMBERED_FRAMES)  # frames since then
         self._sighted_px = np.empty((0, 2))
         self._sighted_left = 0
         self._bbox: np.ndarray | None = None
@@ -37,11 +41,14 @@ class Tracker:
 
     def place(self, shape: tuple[int, ...]) -> np.ndarray | None:
         """(4,) the square box to look at in a picture of (height, width, ...); None when no hand is known."""
-        known = [self._points_px] if self.tracking else []
+        known = [self._hands_px[self._unseen < REMEMBERED_FRAMES].reshape(-1, 2)] if self.tracking else []
         if self._sighted_left > 0:
             self._sighted_left -= 1
             known.append(self._sighted_px)
-        points_px = np.concatenate(known) if known else self._points_px[:0]
+        if not known:
+            return None
+        points_px = np.concatenate(known)
+        points_px = points_px[np.isfinite(points_px).all(axis=1)]
         if not len(points_px):
             return None
         self._bbox = _followed(self._bbox if self.tracking else None, clamped_square(bbox_around(points_px), shape))
@@ -57,13 +64,20 @@ class Tracker:
         if self._unsure >= LOST_FRAMES:
             self.lose()
             return
-        sure = counted & (confidence >= LOW_CONFIDENCE)
-        self._points_px = joints_px[sure if sure.sum() >= JOINTS_PER_HAND // 2 else counted]
+        self._unseen += 1
+        for side in np.flatnonzero(present):
+            slots = slice(side * JOINTS_PER_HAND, (side + 1) * JOINTS_PER_HAND)
+            sure = confidence[slots, None] >= LOW_CONFIDENCE
+            clear = sure.sum() >= JOINTS_PER_HAND // 2
+            if clear or not self.tracking:
+                self._hands_px[side] = np.where(sure | (not clear), joints_px[slots], np.nan)
+                self._unseen[side] = 0
         self.tracking = True
 
     def lose(self) -> None:
         """Forget the hands; the detector has to find them again."""
         self.tracking, self._unsure, self._bbox = False, 0, None
+        self._unseen[:] = REMEMBERED_FRAMES
 
 
 def clamped_square(bbox: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:

@@ -127,7 +127,7 @@ def test_a_fault_in_the_middle_leaves_readable_files(settings: Settings, tmp_pat
 
 def test_unwritable_folder(settings: Settings, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(UserError, match="Cannot write to the folder .*--out DIR"):
+    with pytest.raises(UserError, match=r"Cannot write to the folder .*--out DIR"):
         run_headless(settings, tmp_path / "file" / "out", open_pipeline=colour_pipeline)
 
 

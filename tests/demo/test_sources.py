@@ -1,5 +1,5 @@
 from contextlib import closing
-from itertools import islice
+from itertools import islice, pairwise
 from pathlib import Path
 from time import monotonic_ns
 
@@ -22,7 +22,7 @@ def read(source: Source) -> list[Frame]:
 
 def assert_well_timed(frames: list[Frame]) -> None:
     times_ns = [frame.time_ns for frame in frames]
-    assert all(later > earlier for earlier, later in zip(times_ns, times_ns[1:], strict=False))
+    assert all(later > earlier for earlier, later in pairwise(times_ns))
     assert [frame.index for frame in frames] == list(range(len(frames)))
 
 

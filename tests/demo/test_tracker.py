@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from demo.tracker import LOST_FRAMES, MAX_SIDE, MIN_SIDE_PX, SIGHTED_FRAMES, Tracker, clamped_square
+from demo.tracker import LOST_FRAMES, MAX_SIDE, MIN_SIDE_PX, REMEMBERED_FRAMES, SIGHTED_FRAMES, Tracker, clamped_square
 from digit.geometry import CROP_MARGIN
 from tests.demo.scripted import SHAPE
 
@@ -61,7 +61,7 @@ def test_a_quick_hand_stays_in_the_crop() -> None:
         tracker.update(points, SURE, RIGHT_ONLY)
         bbox = tracker.place(SHAPE_OF_FRAME)
         assert bbox is not None
-        assert covers(bbox, points[:21] + [30, 0])  # where it will be in the next frame, but for the margin
+        assert covers(bbox, points[:21] + np.array([30, 0]))  # where it will be in the next frame, but for the margin
 
 
 def test_low_confidence_loses_the_hands_after_some_frames() -> None:
@@ -73,6 +73,24 @@ def test_low_confidence_loses_the_hands_after_some_frames() -> None:
     tracker.update(joints((400, 300)), np.full(42, 0.01), RIGHT_ONLY)
     assert not tracker.tracking
     assert tracker.place(SHAPE_OF_FRAME) is None
+
+
+def test_a_hand_that_hides_keeps_its_place_for_a_while() -> None:
+    tracker, points = Tracker(), joints((400, 300), (800, 350))
+    tracker.update(points, SURE, BOTH)
+    hidden = joints((400, 300), (10, 10))
+    confidence = np.repeat([0.9, 0.05], 21)
+    for i in range(REMEMBERED_FRAMES - 1):  # it counts as present for some frames, at a place that means nothing
+        tracker.update(hidden, confidence, BOTH if i < 3 else RIGHT_ONLY)
+        bbox = tracker.place(SHAPE_OF_FRAME)
+        assert bbox is not None
+        assert covers(bbox, points)
+    for _ in range(30):
+        tracker.update(hidden, confidence, RIGHT_ONLY)
+        bbox = tracker.place(SHAPE_OF_FRAME)
+    assert bbox is not None
+    assert not covers(bbox, points[21:])
+    assert covers(bbox, points[:21])
 
 
 def test_no_hand_loses_at_once() -> None:
