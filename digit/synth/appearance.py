@@ -66,7 +66,7 @@ def sample_look(rng: np.random.Generator) -> Look:
     directions /= np.linalg.norm(directions, axis=1, keepdims=True)
     strength = np.array([rng.uniform(0.35, 1.5), rng.uniform(0, 0.7), rng.uniform(0, 0.6) * (rng.random() < 0.6)])
     return Look(
-        skin, palm, blush, nail, rng.uniform(0.0, 1.2), rng.uniform(0.0, 0.5), rng.uniform(0, 0.35) ** 2 * 4,
+        skin, palm, blush, nail, rng.uniform(0.0, 1.2), rng.uniform(0.0, 0.25), rng.uniform(0, 0.3) ** 2 * 2,
         rng.uniform(-500, 500, 3), cloth, cloth2, float(np.exp(rng.uniform(-3.5, -0.5))),
         rng.uniform(-90, -12) if has_sleeve else -1e4, rng.uniform(2.5, 9), up / np.linalg.norm(up),
         level * _tint(rng), level * rng.uniform(0.3, 0.95) * _tint(rng), directions, strength[:, None] * _tint(rng, 3),

@@ -20,7 +20,7 @@ _THUMBS = {
     "relaxed": (4.0, -4.0, 8.0, 16.0, 18.0),
     "opposed": (14.0, -24.0, 26.0, 24.0, 24.0),
     "across": (24.0, -16.0, 22.0, 44.0, 48.0),
-    "beside": (12.0, 4.0, 0.0, 12.0, 14.0),
+    "beside": (-20.0, -26.0, 4.0, 8.0, 8.0),
 }
 _THUMB_SPREAD = (7.0, 7.0, 6.0, 9.0, 11.0)
 #: Named shapes: thumb, then index to pinky; ``spread`` of the fingers in degrees a neighbour.

@@ -51,8 +51,8 @@ def _hand(rng: np.random.Generator, model: HandModel, shape: int, side: str, ang
 
 def _view(rng: np.random.Generator, spread: float = 1.0) -> np.ndarray:
     """(3, 3) camera_from_hand: palm, back or edge towards the camera; fingers mostly up, as hands are held up."""
-    turn = rng.choice([0.0, 180.0, 90.0, -90.0], p=[0.36, 0.36, 0.14, 0.14]) + rng.normal(0, 30 * spread)
-    pitch = rng.normal(0, 28) if rng.random() < 0.75 else rng.uniform(-100, 100)
+    turn = rng.choice([0.0, 180.0, 90.0, -90.0], p=[0.4, 0.4, 0.1, 0.1]) + rng.normal(0, 30 * spread)
+    pitch = rng.normal(0, 26) if rng.random() < 0.85 else rng.uniform(-90, 90)
     roll = rng.normal(0, 35 * spread) if rng.random() < 0.75 else rng.uniform(-180, 180)
     return view(turn, pitch, roll)
 

@@ -42,6 +42,7 @@ class TrainConfig:
     threads: int = 2
     workers: int = 1
     checkpoint_every_s: float = 180.0
+    validate_every_s: float = 900.0
     device: str = "cpu"
 
 
@@ -98,7 +99,7 @@ def train(config: TrainConfig, trunk_from: Path | None = None) -> Path:
         persistent_workers=config.workers > 0,
         pin_memory=config.device != "cpu",
     )
-    saved = logged = time.monotonic()
+    saved = logged = validated = time.monotonic()
     seen = step
     sums: list[float] = [0.0] * len(Losses._fields)
     batches = iter(loader)
@@ -116,9 +117,12 @@ def train(config: TrainConfig, trunk_from: Path | None = None) -> Path:
             logged, seen, sums = now, step, [0.0] * len(sums)
         if time.monotonic() - saved > config.checkpoint_every_s or step == config.steps:
             save_state(state, net, ema, optimizer, step)
-            if config.validation is not None:
-                log(config, step, 0.0, 0, [], validate(ema.module, config.validation))
             saved = time.monotonic()
+        if config.validation is not None and (
+            time.monotonic() - validated > config.validate_every_s or step == config.steps
+        ):
+            log(config, step, 0.0, 0, [], validate(ema.module, config.validation, device=config.device))
+            validated = time.monotonic()
     return config.out / "ema.pt"
 
 

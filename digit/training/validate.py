@@ -15,7 +15,7 @@ from digit.training.dataset import CropDataset, read_index
 
 
 @torch.inference_mode()
-def validate(net: nn.Module, folder: Path, limit: int = 500, device: str = "cpu") -> dict[str, dict[str, float]]:
+def validate(net: nn.Module, folder: Path, limit: int = 250, device: str = "cpu") -> dict[str, dict[str, float]]:
     """Scores by prior (``none``, ``drawn``).
 
     Returns:

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from digit.skeleton import FINGERS, JOINTS, WRIST
-from digit.synth.hand_model import ANGLES, HandModel, mirror_x, pose
+from digit.synth.hand_model import ANGLES, KNUCKLE_SHIFT_MM, HandModel, mirror_x, pose
 from digit.synth.poses import SHAPE_NAMES, sample_angles
 
 #: Base to tip, mm, children included. The thumb starts at its saddle joint.
-LENGTHS_MM = {"thumb": (65, 135), "index": (55, 112), "middle": (60, 122), "ring": (55, 115), "pinky": (40, 85)}
+LENGTHS_MM = {"thumb": (65, 135), "index": (60, 118), "middle": (65, 130), "ring": (60, 120), "pinky": (45, 90)}
 
 
 def finger(name: str) -> list[int]:
@@ -40,8 +40,10 @@ def test_posing_keeps_bone_lengths(model: HandModel, shape: int, name: str) -> N
     rest = pose(model, shape, np.zeros(len(ANGLES))).joints_mm
     bent = pose(model, shape, sample_angles(np.random.default_rng(shape), name)).joints_mm
     for f in FINGERS:
-        before, after = (np.linalg.norm(np.diff(j[finger(f)][:3], axis=0), axis=-1) for j in (rest, bent))
-        np.testing.assert_allclose(before, after, atol=0.05)
+        before, after = (np.linalg.norm(np.diff(j[finger(f)], axis=0), axis=-1) for j in (rest, bent))
+        np.testing.assert_allclose(before[1:], after[1:], atol=0.05)
+        # A finger turns about a pivot that lies a little beyond its annotated knuckle; the thumb about its own base.
+        assert abs(before[0] - after[0]) < (0.05 if f == "thumb" else KNUCKLE_SHIFT_MM)
 
 
 @pytest.mark.parametrize("name", FINGERS[1:])
