@@ -7,14 +7,14 @@ known beforehand can be ended well: resume it with a smaller ``--steps``. Weight
 import json
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 from torch.optim import AdamW
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel
 from torch.utils.data import DataLoader, Sampler
 
 from digit.errors import UserError
@@ -85,7 +85,7 @@ def train(config: TrainConfig, trunk_from: Path | None = None) -> Path:
     net = net.to(config.device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     for p in net.trunk.parameters():
         p.requires_grad_(config.trunk_rate > 0)
-    ema = AveragedModel(net, multi_avg_fn=get_ema_multi_avg_fn(0.998), use_buffers=True)
+    ema = AveragedModel(net, multi_avg_fn=average, use_buffers=True)
     optimizer = AdamW(groups(net, config), weight_decay=config.weight_decay, betas=(0.9, 0.98))
     state = config.out / "state.pt"
     step = restore(state, net, ema, optimizer) if state.exists() else 0
@@ -124,6 +124,17 @@ def train(config: TrainConfig, trunk_from: Path | None = None) -> Path:
             log(config, step, 0.0, 0, [], validate(ema.module, config.validation, device=config.device))
             validated = time.monotonic()
     return config.out / "ema.pt"
+
+
+@torch.no_grad()
+def average(averaged: Sequence[Tensor], current: Sequence[Tensor], count: Tensor | int) -> None:
+    """Exponential moving average with a decay of 0.998, less at the start so that random weights are soon forgotten."""
+    share = max(0.002, 9 / (10 + int(count)))
+    for mean, new in zip(averaged, current, strict=True):
+        if mean.is_floating_point():
+            mean.lerp_(new, share)
+        else:
+            mean.copy_(new)
 
 
 def groups(net: DigitLite, config: TrainConfig) -> list[dict[str, object]]:
