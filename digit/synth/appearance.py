@@ -52,7 +52,7 @@ def sample_look(rng: np.random.Generator) -> Look:
     skin *= rng.normal(1, 0.05, 3)
     darkness = tone / (len(_TONES) - 1)
     pale = linear(np.array([236, 184, 160]) / 255) * rng.normal(1, 0.05, 3)
-    lift = rng.uniform(0.05, 0.3) + 0.45 * darkness * rng.uniform(0.6, 1.0)
+    lift = rng.uniform(0.03, 0.2) + 0.22 * darkness * rng.uniform(0.5, 1.0)
     palm = skin + (pale - skin) * lift
     blush = np.array([1.06, rng.uniform(0.72, 0.92), rng.uniform(0.7, 0.92)])
     nail = palm * np.array([1.02, 0.93, 0.93]) if rng.random() < 0.85 else linear(rng.uniform(0, 1, 3))

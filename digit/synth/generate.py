@@ -24,6 +24,8 @@ from digit.synth.scenes import sample_scene
 SIZE = 320
 CHUNK = 500
 SPLIT = "train"
+#: Grows when the same seed and index give another picture, so that one set never mixes two engines.
+ENGINE = 2
 #: A joint counts as visible if the surface lies at most this far in front of it, mm.
 VISIBLE_MM = 16.0
 
@@ -51,7 +53,7 @@ def picture(seed: int, index: int) -> Picture:
     drawn = shared_renderer(SIZE).draw(scene.hands, scene.K, sample_look(rng))
     background = linear(sample_background(rng, SIZE).astype(np.float32) / 255)
     shade = shade_gaps(drawn.depth_mm, rng.uniform(0.1, 0.5), rng.uniform(4, 14))[..., None]
-    # Coverage comes from the multisampled edge: colour is already weighted by it.
+    # Colour is already weighted by coverage, which is soft at edges.
     light = drawn.colour * shade + background * (1 - drawn.coverage[..., None])
     parts = drawn.parts.copy()
     if rng.random() < 0.08:
@@ -94,7 +96,7 @@ def generate(out: Path, count: int, seed: int = 0, shard: tuple[int, int] = (0, 
     """Write this shard's chunks of a set of ``count`` pictures; chunks that are whole already are left alone.
 
     Raises:
-        UserError: the folder cannot be written, the disk is full, or it holds a set of another seed.
+        UserError: the folder cannot be written, the disk is full, or it holds a set of another seed or engine.
     """
     chunks = [range(start, min(start + CHUNK, count)) for start in range(0, count, CHUNK)][shard[0] :: shard[1]]
     try:
@@ -119,9 +121,10 @@ def generate(out: Path, count: int, seed: int = 0, shard: tuple[int, int] = (0, 
 
 def _claim(out: Path, seed: int) -> None:
     file = out / "annotations" / SPLIT / "seed.txt"
-    if file.is_file() and file.read_text() != str(seed):
-        raise UserError(f"{out} holds a set of seed {file.read_text()}; give that seed or another --out.")
-    file.write_text(str(seed))
+    claim = f"{seed} of engine {ENGINE}"
+    if file.is_file() and file.read_text() != claim:
+        raise UserError(f"{out} holds a set of seed {file.read_text()}, not {claim}; give that seed or another --out.")
+    file.write_text(claim)
 
 
 def _complete(index: Path, length: int) -> bool:

@@ -13,14 +13,11 @@ from typing import Any
 import numpy as np
 import platformdirs
 
-from digit.skeleton import FINGERS, JOINTS, WRIST
+from digit.skeleton import FINGERS
 from digit.synth.anny_hand import BONE_PARENTS, BONES, extract
 
 SHAPES = 64
-_CACHE_VERSION = 1
-#: How far the finger bases move towards the wrist, and the wrist towards the fingers, from the rig's pivots.
-KNUCKLE_SHIFT_MM = 7.0
-WRIST_SHIFT_MM = 13.0
+_CACHE_VERSION = 2
 
 #: Pose angles (degrees). Fingers: flexion at base, sideways (towards the thumb), middle joint, end joint.
 #: Thumb: flexion across the palm, lift off the palm, twist, base joint, end joint.
@@ -208,30 +205,14 @@ def _joints(
         end = base + 2
         on_tip = weights[:, end] > 0.5
         reach = np.einsum("svk,sk->sv", vertices[:, on_tip] - tips[:, None, finger], along[:, end]).max(1)
-        joints.append(tips[:, finger] + 0.5 * reach[:, None] * along[:, end])
+        joints.append(tips[:, finger] + 0.3 * reach[:, None] * along[:, end])
         bones.append(end)
         for bone in (end, base + 1, base):
             joints.append(pivots[:, bone])
-            # A knuckle sits before the pivot of its finger (`_as_annotated`), so it moves with the hand.
-            bones.append(BONES.index("hand") if bone == base and finger > 0 else bone)
+            bones.append(bone)
     joints.append(pivots[:, BONES.index("hand")])
     bones.append(BONES.index("hand"))
-    return _as_annotated(np.stack(joints, 1)).astype(np.float32), np.array(bones)
-
-
-def _as_annotated(joints: np.ndarray) -> np.ndarray:
-    """Move joints (S, 21, 3) from the rig's pivots to where people annotate them.
-
-    `digit.synth.judge` showed constant offsets: the rig bends the fingers 7 mm beyond the annotated knuckles, and its
-    wrist lies 13 mm down the forearm.
-    """
-    moved = joints.copy()
-    wrist = joints[:, WRIST]
-    for finger in FINGERS[1:]:
-        base = JOINTS.index(f"{finger}1")
-        moved[:, base] += KNUCKLE_SHIFT_MM * _unit(wrist - joints[:, base])
-    moved[:, WRIST] += WRIST_SHIFT_MM * _unit(joints[:, JOINTS.index("middle1")] - wrist)
-    return moved
+    return np.stack(joints, 1).astype(np.float32), np.array(bones)
 
 
 def _crease_distance(vertices: np.ndarray, pivots: np.ndarray, along: np.ndarray, weights: np.ndarray) -> np.ndarray:
