@@ -1,8 +1,8 @@
 """Joints, bones and parts of two hands in InterHand2.6M order, and the order maps of its neighbours.
 
 A hand has 21 joints, each finger from tip to base (thumb, index, middle, ring, pinky), the wrist last. Two hands have
-42: right 0-20, left 21-41. A hand has 16 parts: the palm (wrist included) and three segments a finger. Two hands and the
-background make 33 part classes (DIGIT, Fig. 4): 0 background, 1-16 right, 17-32 left.
+42: right 0-20, left 21-41. A hand has 16 parts: the palm (wrist included) and three segments a finger. Two hands and
+the background make 33 part classes (DIGIT, Fig. 4): 0 background, 1-16 right, 17-32 left.
 """
 
 import numpy as np
@@ -11,7 +11,7 @@ SIDES = ("right", "left")
 FINGERS = ("thumb", "index", "middle", "ring", "pinky")
 
 #: Joint names of one hand; ``thumb4`` is a tip, ``thumb1`` the finger's base.
-JOINTS = tuple(f"{finger}{n}" for finger in FINGERS for n in (4, 3, 2, 1)) + ("wrist",)
+JOINTS = (*(f"{finger}{n}" for finger in FINGERS for n in (4, 3, 2, 1)), "wrist")
 JOINTS_PER_HAND = len(JOINTS)
 WRIST = JOINTS.index("wrist")
 
