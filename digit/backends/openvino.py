@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -123,11 +124,20 @@ def _export_in_another_process(weights: Path, folder: Path) -> None:
 
 
 def _compiled(folder: Path) -> Any:
-    import openvino
+    """An infer request. Compiles in a thread of its own, which ends with it.
 
-    core: Any = openvino.Core()
-    compiled = core.compile_model(str(folder / IR[0]), "CPU", CONFIG)
-    return compiled.create_infer_request()
+    OpenVINO gives the compiling thread a signal stack and takes it back when the model is freed. Of two models freed in
+    the order in which they were made, the second one leaves a stack behind that is gone, and the next Ctrl-C crashes.
+    """
+
+    def compile_() -> Any:
+        import openvino
+
+        core: Any = openvino.Core()
+        return core.compile_model(str(folder / IR[0]), "CPU", CONFIG).create_infer_request()
+
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        return thread.submit(compile_).result()
 
 
 def _key(weights_sha256: str) -> str:

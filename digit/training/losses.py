@@ -26,7 +26,7 @@ class Losses(NamedTuple):
 
 
 #: Weight of each term; the paper's lambda_s = 10 and lambda_b = 1 belong to its sums over cells and bones.
-WEIGHTS = Losses(*map(torch.tensor, (0.5, 0.4, 0.2, 2.0, 1.0, 0.1)))
+WEIGHTS = Losses(*map(torch.tensor, (0.5, 0.4, 0.2, 2.0, 2.0, 0.1)))
 
 
 def losses(output: DigitOutput, batch: dict[str, Tensor]) -> Losses:

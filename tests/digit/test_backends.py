@@ -247,6 +247,19 @@ def test_a_cached_network_loads_without_torch(cache: Path, lite: Path):
     assert done.stdout.split() == ["openvino", "False"], done.stderr
 
 
+def test_ctrl_c_is_safe_after_two_models_were_freed(lite: Path, cache: Path):
+    """In another process, because the fault that this guards against is a segmentation fault."""
+    code = (
+        "import sys, signal; from pathlib import Path; from digit.backends import openvino as ov, load;"
+        "ov.user_cache_path = lambda name: Path(sys.argv[2]);"
+        "a, b = (load('openvino', weights=Path(sys.argv[1])) for _ in range(2)); a.close(); b.close();"
+        "signal.signal(signal.SIGINT, lambda *_: print('told')); signal.raise_signal(signal.SIGINT)"
+    )
+    root = Path(backends.__file__).parents[2]
+    done = subprocess.run([sys.executable, "-c", code, str(lite), str(cache)], cwd=root, capture_output=True, text=True)
+    assert (done.returncode, done.stdout.strip()) == (0, "told"), done.stderr
+
+
 def test_the_package_imports_numpy_alone():
     code = "import sys, digit.backends; print([m for m in ('torch', 'openvino', 'safetensors') if m in sys.modules])"
     root = Path(backends.__file__).parents[2]
