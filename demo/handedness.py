@@ -9,6 +9,9 @@ from digit.skeleton import JOINTS_PER_HAND
 #: A hand enters above the first and leaves below the second probability, after so many frames in a row.
 ENTER_AT, LEAVE_AT = 0.6, 0.4
 ENTER_FRAMES, LEAVE_FRAMES = 2, 4
+#: Above this a hand enters at once. On rendered crops 85 % of the hands that are there lie above it, and 2.7 % of those
+#: that are not; 11 % of these lie above `ENTER_AT`, for which the second frame is asked.
+SURE_AT = 0.9
 #: Exchanged sides are believed after so many frames in a row.
 SWAP_FRAMES = 5
 #: The sides count as exchanged when that puts the hands this many times nearer to where they were.
@@ -67,7 +70,7 @@ class Handedness:
         against = np.where(self._present, handedness < LEAVE_AT, handedness > ENTER_AT)
         self._frames = np.where(against, self._frames + 1, 0)
         # With no hand yet there is nothing to protect: the first one counts at once.
-        enter_frames = ENTER_FRAMES if self._present.any() else 1
+        enter_frames = np.where(handedness > SURE_AT, 1, ENTER_FRAMES) if self._present.any() else 1
         changed = self._frames >= np.where(self._present, LEAVE_FRAMES, enter_frames)
         self._present = self._present ^ changed
         self._frames[changed] = 0

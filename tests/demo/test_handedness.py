@@ -72,9 +72,13 @@ def test_one_hand_renamed_for_good() -> None:
 
 def test_a_second_hand_enters_after_some_frames_and_is_no_flip() -> None:
     decide = tracked((0.95, 0.05))
-    present = [decide(joints(RIGHT_AT, LEFT_AT), np.array(BOTH)) for _ in range(ENTER_FRAMES)]
+    present = [decide(joints(RIGHT_AT, LEFT_AT), np.array((0.95, 0.7))) for _ in range(ENTER_FRAMES)]
     assert not any(decision.swapped for decision in present)
     assert [decision.present[1] for decision in present] == [False] * (ENTER_FRAMES - 1) + [True]
+
+
+def test_a_second_hand_that_is_sure_enters_at_once() -> None:
+    assert tracked((0.95, 0.05))(joints(RIGHT_AT, LEFT_AT), np.array(BOTH)).present.all()
 
 
 def test_a_hand_leaves_after_some_frames_only() -> None:
