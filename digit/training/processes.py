@@ -1,0 +1,66 @@
+"""One process or many: what ``torchrun`` started, on one machine or several."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+from digit.errors import UserError
+
+
+class Process(NamedTuple):
+    """This process among all that train together."""
+
+    rank: int
+    count: int
+    device: torch.device
+
+    @property
+    def first(self) -> bool:
+        """Whether it is the one that writes files and shows progress."""
+        return self.rank == 0
+
+
+@contextmanager
+def joined(device: str) -> Iterator[Process]:
+    """Join the processes that torchrun started (NCCL on CUDA, else Gloo), or be alone.
+
+    Raises:
+        UserError: the device is not there.
+    """
+    local = int(os.environ.get("LOCAL_RANK", "0"))
+    if device == "cuda" and torch.cuda.device_count() <= local:
+        raise UserError(f"GPU {local} is not there (torch sees {torch.cuda.device_count()}); train with --device cpu.")
+    place = torch.device("cuda", local) if device == "cuda" else torch.device(device)
+    if "WORLD_SIZE" not in os.environ:
+        yield Process(0, 1, place)
+        return
+    if place.type == "cuda":
+        torch.cuda.set_device(place)
+    dist.init_process_group("nccl" if place.type == "cuda" else "gloo")
+    try:
+        yield Process(dist.get_rank(), dist.get_world_size(), place)
+    finally:
+        dist.destroy_process_group()
+
+
+def from_first(process: Process, value: Any) -> Any:
+    """The first process's value, in every process; so only the first needs the disk."""
+    if process.count == 1:
+        return value
+    box = [value]
+    dist.broadcast_object_list(box, src=0)
+    return box[0]
+
+
+def mean_over(process: Process, value: Tensor) -> Tensor:
+    """Mean of a tensor over all processes."""
+    if process.count == 1:
+        return value
+    value = value.clone()
+    dist.all_reduce(value)
+    return value / process.count
