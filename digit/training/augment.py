@@ -1,115 +1,169 @@
-"""The paper's augmentation of one crop: shift, scale, rotation, flip and colour (InterHand2.6M's protocol)."""
+"""One crop of a labelled picture under shift, scale, rotation, flip and colour (DIGIT 4.1, after InterHand2.6M)."""
 
 from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 
+from digit.crops import PART_SIZE, crop_parts, crop_picture
+from digit.geometry import CROP_MARGIN, Array, affine_from_bbox, apply_affine, invert_affine, square_bbox
+from digit.interhand import Sample
 from digit.prediction import CROP_SIZE
-from digit.skeleton import mirrored_joints, mirrored_parts
-
-PART_SIZE = 128
+from digit.skeleton import JOINTS_PER_HAND, SLOTS, WRIST, mirrored_joints, mirrored_parts
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Sample:
+class Crop:
     """One crop with its labels."""
 
     image: np.ndarray  # (256, 256, 3) uint8 RGB
     parts: np.ndarray  # (128, 128) uint8 part classes
+    parts_valid: bool  # False: the set has no mask of this picture, parts are all background
     joints_2p5d: np.ndarray  # (42, 3) float32: crop pixels, mm relative to the own wrist
-    joint_valid: np.ndarray  # (42,) bool: the hand is there and the joint lies in the crop
+    joint_valid: np.ndarray  # (42,) bool: annotated, inside the crop, and its wrist is known
     hands: np.ndarray  # (2,) bool: right, left present
-    root_depth_mm: float  # left wrist z - right wrist z; meaningless unless both are present
+    hands_valid: bool  # False: nobody said which hands there are
+    root_depth_mm: float  # left wrist z - right wrist z; 0 unless valid
+    root_valid: bool  # both hands are there and both wrists known
+    crop_from_image: Array  # (2, 3), a flip included
+    flipped: bool  # the hands changed sides
 
 
 @dataclass(frozen=True, slots=True)
 class Warp:
     """How a crop is taken from its picture."""
 
-    shift: tuple[float, float] = (0.0, 0.0)  # of the bbox side
-    scale: float = 1.0
+    shift: tuple[float, float] = (0.0, 0.0)  # of the crop's side
+    scale: float = 1.0  # of the crop's side
     rotation_deg: float = 0.0
     flip: bool = False
     colour: tuple[float, float, float] = (1.0, 1.0, 1.0)
     border: int = cv2.BORDER_CONSTANT
 
 
-def draw_warp(rng: np.random.Generator) -> Warp:
-    """Shift +-15 %, scale N(1, 0.25) and rotation N(0, 45 deg, p = 0.6) clipped, flip and colour as in FACTS/paper."""
-    rotate = rng.random() < 0.6
+@dataclass(frozen=True, slots=True)
+class Augmentation:
+    """How far crops may be changed. Normal draws are clipped at so many standard deviations."""
+
+    shift: float = 0.15  # uniform to both sides, of the crop's side
+    scale_std: float = 0.25
+    scale_clip: float = 1.0
+    rotation_std_deg: float = 45.0
+    rotation_clip: float = 2.0
+    rotation_share: float = 0.6  # of the samples
+    flip_share: float = 0.5
+    colour: float = 0.2  # each channel times a uniform factor 1 +- this
+    replicate_share: float = 0.0  # of the samples whose edge pixels go on outside the picture, instead of black
+    joint_margin: float | None = None  # crop around the valid joints, grown by this share; None: the annotated box
+
+    def still(self) -> "Augmentation":
+        """The same crops, unchanged."""
+        return replace(
+            self, shift=0.0, scale_std=0.0, rotation_share=0.0, flip_share=0.0, colour=0.0, replicate_share=0.0
+        )
+
+
+#: The paper's.
+PAPER = Augmentation()
+#: digit-lite's: crops of a webcam come from tracked joints, not from annotated boxes, and run over the picture's edge.
+WEBCAM = Augmentation(shift=0.12, replicate_share=0.5, joint_margin=0.06)
+
+
+def draw_warp(rng: np.random.Generator, how: Augmentation = PAPER) -> Warp:
+    """One draw of the augmentation."""
+    rotate = rng.random() < how.rotation_share
+    clip = how.rotation_clip
     return Warp(
-        shift=(float(rng.uniform(-0.15, 0.15)), float(rng.uniform(-0.15, 0.15))),
-        scale=1.0 + 0.25 * float(np.clip(rng.standard_normal(), -1, 1)),
-        rotation_deg=45.0 * float(np.clip(rng.standard_normal(), -2, 2)) if rotate else 0.0,
-        flip=bool(rng.random() < 0.5),
-        colour=tuple(float(c) for c in rng.uniform(0.8, 1.2, 3)),  # type: ignore[arg-type]
-        border=int(rng.choice([cv2.BORDER_CONSTANT, cv2.BORDER_REPLICATE])),
+        shift=(float(rng.uniform(-how.shift, how.shift)), float(rng.uniform(-how.shift, how.shift))),
+        scale=1.0 + how.scale_std * float(np.clip(rng.standard_normal(), -how.scale_clip, how.scale_clip)),
+        rotation_deg=how.rotation_std_deg * float(np.clip(rng.standard_normal(), -clip, clip)) if rotate else 0.0,
+        flip=bool(rng.random() < how.flip_share),
+        colour=tuple(float(c) for c in rng.uniform(1 - how.colour, 1 + how.colour, 3)),  # type: ignore[arg-type]
+        border=cv2.BORDER_REPLICATE if rng.random() < how.replicate_share else cv2.BORDER_CONSTANT,
     )
 
 
-def crop_from_picture(bbox_xywh: np.ndarray, warp: Warp) -> np.ndarray:
-    """The (2, 3) affine of a square crop (longer side of the bbox, x1.25) under a warp, flip not included."""
-    x, y, w, h = (float(v) for v in bbox_xywh)
-    side = max(w, h) * 1.25 * warp.scale
-    centre = np.array([x + w / 2 + warp.shift[0] * max(w, h), y + h / 2 + warp.shift[1] * max(w, h)])
-    angle = np.deg2rad(warp.rotation_deg)
-    linear = (CROP_SIZE / side) * np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
-    return np.c_[linear, CROP_SIZE / 2 - linear @ centre]
+def bbox_of(sample: Sample, how: Augmentation) -> Array:
+    """The box (4,) x, y, width, height that is made square and grown to the crop."""
+    if how.joint_margin is None or not sample.joint_valid.any():
+        return sample.bbox
+    seen = sample.joints_px[sample.joint_valid]
+    low, high = seen.min(axis=0), seen.max(axis=0)
+    margin = how.joint_margin * float((high - low).max()) + 2.0
+    return np.concatenate([low - margin, high - low + 2 * margin])
+
+
+def crop_from_image(bbox: np.ndarray, warp: Warp) -> Array:
+    """The (2, 3) affine of a crop (longer side of the box, x1.25) under a warp, flip not included."""
+    x, y, side, _ = square_bbox(bbox, CROP_MARGIN)
+    grown = side * warp.scale
+    x, y = (v + by * side - (grown - side) / 2 for v, by in zip((x, y), warp.shift, strict=True))
+    return affine_from_bbox((x, y, grown, grown), rotation_deg=warp.rotation_deg)
 
 
 def cut(
+    sample: Sample,
     picture: np.ndarray,
-    mask: np.ndarray,
-    joints_px: np.ndarray,
-    joints_mm: np.ndarray,
-    joint_valid: np.ndarray,
-    bbox_xywh: np.ndarray,
+    parts: np.ndarray | None,
+    bbox: np.ndarray,
     warp: Warp,
-) -> Sample:
+    part_size: int = PART_SIZE,
+) -> Crop:
     """Take the crop of a labelled picture.
 
     Args:
         picture: (H, W, 3) uint8 RGB.
-        mask: (H, W) uint8 part classes.
-        joints_px: (42, 2) picture pixels. joints_mm: (42, 3) camera space. joint_valid: (42,) of present hands.
-        bbox_xywh: box around the hands in picture pixels.
+        parts: (H, W) uint8 part classes, or None where there is no mask.
+        bbox: (4,) x, y, width, height in picture pixels (`bbox_of`).
     """
-    affine = crop_from_picture(bbox_xywh, warp)
-    image = cv2.warpAffine(picture, affine, (CROP_SIZE, CROP_SIZE), flags=cv2.INTER_LINEAR, borderMode=warp.border)
-    # A part cell covers two crop pixels, so its centre lies at crop pixel 2 i + 0.5.
-    to_cells = affine / (CROP_SIZE / PART_SIZE) - np.array([[0, 0, 0.25], [0, 0, 0.25]])
-    parts = cv2.warpAffine(mask, to_cells, (PART_SIZE, PART_SIZE), flags=cv2.INTER_NEAREST)
-    xy = joints_px @ affine[:, :2].T + affine[:, 2]
-    valid = joint_valid.astype(bool)
-    hands = np.asarray(valid.reshape(2, 21).any(axis=1))
-    z_mm = joints_mm[:, 2].reshape(2, 21)
-    relative_z = (z_mm - z_mm[:, 20:]).reshape(42)
-    sample = Sample(
-        image=image,
-        parts=parts,
-        joints_2p5d=np.c_[xy, relative_z].astype(np.float32),
-        joint_valid=valid,
-        hands=hands,
-        root_depth_mm=float(z_mm[1, 20] - z_mm[0, 20]),
+    affine = crop_from_image(bbox, warp)
+    z_mm = sample.joints_mm[:, 2].reshape(2, JOINTS_PER_HAND)
+    relative_z_mm = (z_mm - z_mm[:, WRIST:]).reshape(-1)
+    known = sample.joint_valid & np.repeat(sample.root_known, JOINTS_PER_HAND)
+    root_valid = bool(sample.hands.all() and sample.root_known.all())
+    empty = np.zeros((part_size, part_size), np.uint8)
+    crop = Crop(
+        image=crop_picture(picture, affine, warp.border),
+        parts=empty if parts is None else crop_parts(parts, affine, part_size),
+        parts_valid=parts is not None,
+        joints_2p5d=np.column_stack([apply_affine(affine, sample.joints_px), relative_z_mm]).astype(np.float32),
+        joint_valid=known,
+        hands=sample.hands.copy(),
+        hands_valid=sample.hands_valid,
+        root_depth_mm=float(z_mm[1, WRIST] - z_mm[0, WRIST]) if root_valid else 0.0,
+        root_valid=root_valid,
+        crop_from_image=affine,
+        flipped=False,
     )
     if warp.flip:
-        sample = flip(sample)
-    inside = np.all((sample.joints_2p5d[:, :2] >= 0) & (sample.joints_2p5d[:, :2] <= CROP_SIZE - 1), axis=1)
-    tinted = np.clip(sample.image * np.array(warp.colour, np.float32), 0, 255).astype(np.uint8)
-    return replace(sample, image=tinted, joint_valid=sample.joint_valid & inside)
+        crop = flip(crop)
+    inside = np.all((crop.joints_2p5d[:, :2] >= 0) & (crop.joints_2p5d[:, :2] <= CROP_SIZE - 1), axis=1)
+    tinted = np.clip(crop.image * np.array(warp.colour, np.float32), 0, 255).astype(np.uint8)
+    return replace(crop, image=tinted, joint_valid=crop.joint_valid & inside)
 
 
-def flip(sample: Sample) -> Sample:
-    """Mirror left and right: x to W - 1 - x, the hands, their joints and their parts change sides."""
+def flip(crop: Crop) -> Crop:
+    """Mirror left and right: x to W - 1 - x; the hands, their joints and their parts change sides."""
     order = mirrored_joints()
-    joints = sample.joints_2p5d[order].copy()
+    joints = crop.joints_2p5d[order].copy()
     joints[:, 0] = CROP_SIZE - 1 - joints[:, 0]
-    return Sample(
-        image=np.ascontiguousarray(sample.image[:, ::-1]),
-        parts=np.ascontiguousarray(mirrored_parts().astype(np.uint8)[sample.parts[:, ::-1]]),
+    mirrored = crop.crop_from_image.copy()
+    mirrored[0] = [0, 0, CROP_SIZE - 1] - mirrored[0]
+    return replace(
+        crop,
+        image=np.ascontiguousarray(crop.image[:, ::-1]),
+        parts=np.ascontiguousarray(mirrored_parts().astype(np.uint8)[crop.parts[:, ::-1]]),
         joints_2p5d=joints,
-        joint_valid=sample.joint_valid[order],
-        hands=sample.hands[::-1].copy(),
-        root_depth_mm=-sample.root_depth_mm,
+        joint_valid=crop.joint_valid[order],
+        hands=crop.hands[::-1].copy(),
+        root_depth_mm=-crop.root_depth_mm,
+        crop_from_image=mirrored,
+        flipped=not crop.flipped,
     )
+
+
+def joints_in_picture(crop: Crop, joints_2p5d: np.ndarray) -> Array:
+    """Undo a crop's warp and flip: a pose (42, 3) in this crop as x, y in picture pixels, true sides, z as it was."""
+    px = apply_affine(invert_affine(crop.crop_from_image), joints_2p5d[:, :2])
+    pose = np.column_stack([px, joints_2p5d[:, 2]])
+    return np.concatenate([pose[SLOTS["left"]], pose[SLOTS["right"]]]) if crop.flipped else pose

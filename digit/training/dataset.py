@@ -1,98 +1,113 @@
-"""Training samples from folders that `digit.synth` wrote: InterHand2.6M layout with a compact index beside it."""
+"""Training samples: crops with labels from folders in InterHand2.6M's layout, the dataset's own or `digit.synth`'s."""
 
-from dataclasses import dataclass
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 from torch.utils.data import Dataset
+from tqdm import tqdm
 
+from digit import interhand
+from digit.crops import PART_SIZE
 from digit.errors import UserError
-from digit.training.augment import Sample, Warp, cut, draw_warp
+from digit.interhand import Index, Sample, Subset, read_parts, read_picture
+from digit.training.augment import WEBCAM, Augmentation, Crop, Warp, bbox_of, cut, draw_warp
 from digit.training.prior import draw_prior
 
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Index:
-    """Labels of every picture of some folders, in memory."""
-
-    images: np.ndarray  # (N,) str paths
-    masks: np.ndarray  # (N,) str paths
-    joints_mm: np.ndarray  # (N, 42, 3) float32 camera space
-    joints_px: np.ndarray  # (N, 42, 2) float32 picture pixels
-    joint_valid: np.ndarray  # (N, 42) bool
-
-    def __len__(self) -> int:
-        return len(self.images)
+#: So many broken pictures in a row mean that the folder is wrong.
+GIVE_UP = 100
 
 
-def read_index(folders: list[Path], split: str = "train") -> Index:
-    """Read the ``index*.npz`` files of the folders.
-
-    Raises:
-        UserError: a folder holds none.
-    """
-    parts: list[Index] = []
-    for folder in folders:
-        files = sorted((folder / "annotations" / split).glob("index*.npz"))
-        if not files:
-            raise UserError(f"{folder} holds no annotations/{split}/index*.npz; make it with python -m digit.synth.")
-        for file in files:
-            data = np.load(file)
-            names = data["files"]
-            parts.append(
-                Index(
-                    images=np.array([str(folder / "images" / split / n) for n in names]),
-                    masks=np.array([str(folder / "masks" / split / Path(str(n)).with_suffix(".png")) for n in names]),
-                    joints_mm=data["joints_mm"],
-                    joints_px=data["joints_px"],
-                    joint_valid=data["joint_valid"].astype(bool),
-                )
-            )
-    return Index(*(np.concatenate([getattr(p, f) for p in parts]) for f in Index.__slots__))
+def read_index(
+    folders: Sequence[Path], split: str = "train", subset: Subset = "all", parts: Path | None = None
+) -> Index:
+    """The samples of all folders, see `digit.interhand.read`. Raises UserError when one cannot be read."""
+    if not folders:
+        raise UserError("No data was given; name one or more folders with --data.")
+    return interhand.join([interhand.read(folder, split, subset, parts) for folder in folders])
 
 
 class CropDataset(Dataset[dict[str, torch.Tensor]]):
-    """Crops with labels, augmented unless told otherwise.
+    """Crops with labels.
 
-    An index beyond the length means a later epoch: the same picture under a new draw of augmentation and prior.
+    An index beyond the length means a later epoch: the same picture under a new draw of augmentation and prior. A
+    picture that cannot be read is named on stderr once, counted in `broken`, and its successor taken instead.
+
+    Each sample is a dict of
+        image (256, 256, 3) uint8 RGB, parts (128, 128) uint8 classes, joints (42, 3) float32 in 2.5D, valid (42,) bool,
+        hands (2,) float32 right and left, root_depth_mm () float32, prior (42, 4) float32,
+    and of what may be learnt from it:
+        parts_valid () bool, hands_valid () bool, root_valid () bool.
     """
 
-    def __init__(self, index: Index, *, augment: bool, seed: int = 0, prior: bool = True):
+    def __init__(
+        self,
+        index: Index,
+        *,
+        augment: Augmentation | bool,
+        seed: int = 0,
+        prior: bool = True,
+        part_size: int = PART_SIZE,
+    ):
+        """``augment``: True is `WEBCAM`, False the same crops unchanged; `PAPER` is the paper's."""
         self.index = index
-        self.augment = augment
+        self.augmentation = augment if isinstance(augment, Augmentation) else WEBCAM if augment else WEBCAM.still()
         self.seed = seed
         self.prior = prior
+        self.part_size = part_size
+        # Shared, so that every worker process knows what any of them found broken.
+        self._broken = torch.zeros(len(index), dtype=torch.bool).share_memory_()
 
     def __len__(self) -> int:
         return len(self.index)
 
-    def sample(self, i: int, warp: Warp) -> Sample:
-        index = self.index
-        picture = cv2.imread(str(index.images[i]), cv2.IMREAD_COLOR_RGB)
-        mask = cv2.imread(str(index.masks[i]), cv2.IMREAD_GRAYSCALE)
-        if picture is None or mask is None:
-            raise UserError(f"Cannot read {index.images[i]} or its mask; generate that folder again.")
-        valid = index.joint_valid[i]
-        px = index.joints_px[i]
-        seen = px[valid] if valid.any() else px
-        low, high = seen.min(axis=0), seen.max(axis=0)
-        margin = 0.06 * float((high - low).max()) + 2.0
-        bbox = np.r_[low - margin, high - low + 2 * margin]
-        return cut(picture, mask, px, index.joints_mm[i], valid, bbox, warp)
+    @property
+    def broken(self) -> list[Path]:
+        """The pictures that could not be read so far, by any worker."""
+        return [self.index[int(i)].image_path for i in self._broken.nonzero()]
+
+    def crop(self, i: int, warp: Warp) -> Crop:
+        """Sample ``i`` under a warp. Raises UserError when its files cannot be read."""
+        sample = self.index[i]
+        picture = read_picture(sample.image_path)
+        return cut(sample, picture, _parts(sample, picture), bbox_of(sample, self.augmentation), warp, self.part_size)
 
     def __getitem__(self, i: int) -> dict[str, torch.Tensor]:
         rng = np.random.default_rng([self.seed, i])
-        i %= len(self.index)
-        sample = self.sample(i, draw_warp(rng) if self.augment else Warp())
-        prior = draw_prior(sample, rng) if self.prior else np.zeros((42, 4), np.float32)
+        warp = draw_warp(rng, self.augmentation)
+        crop = self._whole_crop(i % len(self.index), warp)
+        prior = draw_prior(crop, rng) if self.prior else np.zeros((42, 4), np.float32)
         return {
-            "image": torch.from_numpy(sample.image),
-            "parts": torch.from_numpy(sample.parts),
-            "joints": torch.from_numpy(sample.joints_2p5d),
-            "valid": torch.from_numpy(sample.joint_valid),
-            "hands": torch.from_numpy(sample.hands.astype(np.float32)),
-            "root_depth_mm": torch.tensor(sample.root_depth_mm, dtype=torch.float32),
+            "image": torch.from_numpy(crop.image),
+            "parts": torch.from_numpy(crop.parts),
+            "parts_valid": torch.tensor(crop.parts_valid),
+            "joints": torch.from_numpy(crop.joints_2p5d),
+            "valid": torch.from_numpy(crop.joint_valid),
+            "hands": torch.from_numpy(crop.hands.astype(np.float32)),
+            "hands_valid": torch.tensor(crop.hands_valid),
+            "root_depth_mm": torch.tensor(crop.root_depth_mm, dtype=torch.float32),
+            "root_valid": torch.tensor(crop.root_valid),
             "prior": torch.from_numpy(prior),
         }
+
+    def _whole_crop(self, first: int, warp: Warp) -> Crop:
+        """Sample ``first``, or the next that can be read."""
+        count = len(self.index)
+        for i in (k % count for k in range(first, first + min(count, GIVE_UP))):
+            if self._broken[i]:
+                continue
+            try:
+                return self.crop(i, warp)
+            except UserError as error:
+                self._broken[i] = True
+                tqdm.write(f"Skipped sample {i}: {error}", file=sys.stderr)
+        raise UserError(f"No picture from {self.index[first].image_path} on can be read; check the data folder.")
+
+
+def _parts(sample: Sample, picture: np.ndarray) -> np.ndarray | None:
+    """The mask, or None where the set has none of this picture (InterHand2.6M's meshes do not cover every one)."""
+    if sample.parts_path is None or not sample.parts_path.is_file():
+        return None
+    return read_parts(sample.parts_path, picture.shape[:2])

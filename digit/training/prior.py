@@ -7,22 +7,22 @@ well above those of a landmarker on separate hands, because touching hands are w
 
 import numpy as np
 
-from digit.training.augment import Sample
+from digit.training.augment import Crop
 
 HAND = 21
 
 
-def draw_prior(sample: Sample, rng: np.random.Generator) -> np.ndarray:
-    """A (42, 4) float32 `digit.prediction.Prior` for this sample; all zeros half of the time.
+def draw_prior(crop: Crop, rng: np.random.Generator) -> np.ndarray:
+    """A (42, 4) float32 `digit.prediction.Prior` for this crop; all zeros half of the time.
 
     With fewer empty priors the network leaves the sides to the landmarker and learns to tell them apart far later.
     """
     prior = np.zeros((2, HAND, 4), np.float32)
     if rng.random() < 0.5:
         return prior.reshape(-1, 4)
-    joints = sample.joints_2p5d.reshape(2, HAND, 3)
+    joints = crop.joints_2p5d.reshape(2, HAND, 3)
     for side in range(2):
-        if not sample.hands[side] or rng.random() < 0.15:
+        if not crop.hands[side] or rng.random() < 0.15:
             continue
         slot = 1 - side if rng.random() < 0.06 else side
         if prior[slot, :, 3].any():
@@ -31,7 +31,7 @@ def draw_prior(sample: Sample, rng: np.random.Generator) -> np.ndarray:
         prior[slot, :, 3] = 1.0
     if rng.random() < 0.04:  # a hand where none is
         ghost = int(rng.integers(2))
-        source = joints[int(np.argmax(sample.hands))]
+        source = joints[int(np.argmax(crop.hands))]
         prior[ghost, :, :3] = source + np.r_[rng.normal(0, 60, 2), 0.0]
         prior[ghost, :, 3] = 1.0
     return prior.reshape(-1, 4)
