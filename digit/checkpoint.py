@@ -1,7 +1,8 @@
 """Weights on disk: one safetensors file a network, its metadata in the header. Torch is imported only to load or save.
 
-Metadata: ``format`` and ``format_version``, ``model`` (a key of `NETWORKS`), ``created`` (UTC) and ``recipe`` (JSON:
-data, seed, figures, whatever made the weights). Half-precision storage is allowed; weights load as float32.
+Metadata: ``format`` and ``format_version``, ``model`` (the name of a variant, `digit.variants.find`), ``created`` (UTC)
+and ``recipe`` (JSON: data, seed, figures, whatever made the weights). Half-precision storage is allowed; weights load
+as float32.
 
     python -m digit.checkpoint import FILE OUT    the authors' PyTorch checkpoint to our format
     python -m digit.checkpoint info FILE          metadata, parameters and sha256
@@ -10,41 +11,28 @@ data, seed, figures, whatever made the weights). Half-precision storage is allow
 import argparse
 import hashlib
 import json
-import re
 import sys
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from digit.errors import UserError
+from digit.official import bare, official_from_ours, ours_from_official
+from digit.variants import find
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+    from digit.model import DigitW32
+
 FORMAT = "digit-live"
 FORMAT_VERSION = "1"
 
-#: Model name to (module, class) of its network.
-NETWORKS = {"digit-lite": ("digit.lite", "DigitLite"), "digit-w32": ("digit.model", "DigitW32")}
-
-# The authors' names to ours; the backbone's are the same (`digit.hrnet`).
-_FROM_OFFICIAL = (
-    (r"^(model\.)?(pose_reg\.)?", ""),
-    (r"^conv_hm\.", "heatmaps."),
-    (r"^conv_depth\.", "depth_maps."),
-    (r"^hand_segm\.segm_head\.upsampler\.up1\.conv\.double_conv\.(\d+)", lambda m: f"segmentation.{int(m[1]) + 1}"),
-    (r"^hand_segm\.segm_head\.segm_net\.double_conv\.(\d+)", lambda m: f"segmentation.{int(m[1]) + 7}"),
-    (r"^conv_segm_feat\.", "semantic."),
-    (r"^merge_layer\.inc\.double_conv\.", "fusion.enter."),
-    (r"^merge_layer\.(down\d)\.maxpool_conv\.1\.double_conv\.", r"fusion.\1.1."),
-    (r"^merge_layer\.(up\d)\.conv\.double_conv\.", r"fusion.\1."),
-    (r"^merge_layer\.outc\.conv\.", "fusion.leave."),
-    (r"^conv_head\.", "context."),
-    (r"^root_fc\.", "root_depth."),
-    (r"^hand_fc\.", "handedness."),
-)
+#: The networks that the app runs. Weights may be of any variant (`digit.variants`).
+NETWORKS = ("digit-lite", "digit-w32")
+#: How many faults of a kind a message names.
+NAMED = 5
 
 
 def weights_path(model: str) -> Path:
@@ -52,39 +40,38 @@ def weights_path(model: str) -> Path:
     return Path(__file__).resolve().parents[1] / "assets" / f"{model}.safetensors"
 
 
-def build(model: str) -> "nn.Module":
-    """A network with random weights.
-
-    Raises:
-        UserError: there is no such model.
-    """
-    if model not in NETWORKS:
-        raise UserError(f"There is no model '{model}'; choose one of {', '.join(NETWORKS)}.")
-    module, name = NETWORKS[model]
-    return getattr(import_module(module), name)()
-
-
-def save(path: Path, network: "nn.Module", metadata: Mapping[str, object], half: bool = False) -> None:
+def save(
+    path: Path, network: "nn.Module", metadata: Mapping[str, object], half: bool = False, model: str | None = None
+) -> None:
     """Write a network's weights; the file appears whole or not at all.
 
     Args:
         metadata: the recipe, anything JSON can hold.
         half: store float16 instead of float32.
+        model: the network's variant; digit-lite and digit-w32 are known by their class.
 
     Raises:
-        UserError: the file cannot be written.
+        UserError: there is no such variant, or the file cannot be written.
+        ValueError: the variant is not given, or the network is of another one.
     """
     import torch
     from safetensors.torch import save as bytes_from_tensors
 
-    kind = type(network)
-    model = next((model for model, (_, name) in NETWORKS.items() if name == kind.__name__), None)
-    if model is None:
-        raise ValueError(f"{kind.__name__} is none of the networks {', '.join(NETWORKS)}")
+    from digit.networks import network as built
+
+    classes = {"DigitLite": "digit-lite", "DigitW32": "digit-w32"}
+    variant = model or classes.get(type(network).__name__)
+    if variant is None:
+        raise ValueError(f"the variant of a {type(network).__name__} has to be named")
+    variant = find(variant)
+    with torch.device("meta"):
+        wanted = built(variant).state_dict()
+    if {name: t.shape for name, t in wanted.items()} != {name: t.shape for name, t in network.state_dict().items()}:
+        raise ValueError(f"this {type(network).__name__} is no {variant.name}")
     header = {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
-        "model": model,
+        "model": variant.name,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "recipe": json.dumps(metadata),
     }
@@ -115,8 +102,10 @@ def read_metadata(path: Path) -> dict[str, Any]:
     if header.get("format_version") != FORMAT_VERSION:
         version = header.get("format_version")
         raise UserError(f"{path} has weights format {version}, not {FORMAT_VERSION}; update the program.")
-    if header.get("model") not in NETWORKS:
-        raise UserError(f"{path} holds weights of '{header.get('model')}'; known are {', '.join(NETWORKS)}.")
+    try:
+        find(header.get("model", ""))
+    except UserError as error:
+        raise UserError(f"{path} holds weights of another network. {error}") from error
     try:
         return {**header, "recipe": json.loads(header.get("recipe", "{}"))}
     except json.JSONDecodeError as error:
@@ -129,18 +118,43 @@ def load(path: Path) -> "nn.Module":
     Raises:
         UserError: the file is missing, damaged, not ours, or does not fit its network.
     """
+    from digit.networks import network as built
+
     model = read_metadata(path)["model"]
+    network = built(find(model))
     file = _open(path, "pt")
     tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
-    return _filled(model, tensors, path)
+    _check(network.state_dict(), tensors, f"{path} does not fit {model}")
+    return _filled(network, tensors)
 
 
-def load_official(path: Path) -> "nn.Module":
-    """digit-w32 with the authors' weights, from their PyTorch file: a bare state dict or a Lightning checkpoint.
+def load_official(source: "Path | Mapping[str, Tensor]") -> "DigitW32":
+    """digit-w32 with the authors' weights.
+
+    Args:
+        source: their PyTorch file, a bare state dict or a Lightning checkpoint, or such a state dict itself. Names may
+            have the prefixes ``model.`` and ``pose_reg.``.
 
     Raises:
         UserError: the file is missing, is no plain PyTorch file, or does not fit.
     """
+    from digit.model import DigitW32
+
+    network = DigitW32()
+    tensors = {bare(name): t for name, t in (_unpickled(source) if isinstance(source, Path) else source).items()}
+    wanted = {official_from_ours(name): tensor for name, tensor in network.state_dict().items()}
+    what = str(source) if isinstance(source, Path) else "The state dict"
+    _check(wanted, tensors, f"{what} is not the authors' released network")
+    _filled(network, {ours_from_official(name): tensor for name, tensor in tensors.items()})
+    return network
+
+
+def official_state_dict(network: "DigitW32") -> "dict[str, Tensor]":
+    """The weights of digit-w32 under the authors' names, without prefixes: the inverse of `load_official`."""
+    return {official_from_ours(name): tensor for name, tensor in network.state_dict().items()}
+
+
+def _unpickled(path: Path) -> "Mapping[str, Tensor]":
     import pickle
 
     import torch
@@ -158,19 +172,13 @@ def load_official(path: Path) -> "nn.Module":
         content = content["state_dict"]
     if not (isinstance(content, dict) and all(isinstance(value, torch.Tensor) for value in content.values())):
         raise UserError(f"{path} holds no state_dict of tensors.")
-    return _filled("digit-w32", {_name_from_official(name): tensor for name, tensor in content.items()}, path)
+    return cast("Mapping[str, Tensor]", content)
 
 
 def sha256(path: Path) -> str:
     """Hexadecimal sha256 of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _name_from_official(name: str) -> str:
-    for pattern, ours in _FROM_OFFICIAL:
-        name = re.sub(pattern, ours, name)
-    return name
 
 
 def _open(path: Path, framework: str) -> Any:
@@ -184,25 +192,32 @@ def _open(path: Path, framework: str) -> Any:
         raise UserError(f"{path} is no weights file, or is damaged or cut short; fetch or train it again.") from error
 
 
-def _filled(model: str, tensors: "Mapping[str, Tensor]", path: Path) -> "nn.Module":
-    """The named network, filled; its sizes are checked by name first, for one clear sentence."""
-    network = build(model)
-    wanted = network.state_dict()
-    wrong = (
+def _check(wanted: "Mapping[str, Tensor]", tensors: "Mapping[str, Tensor]", sentence: str) -> None:
+    """Raise a UserError that continues ``sentence`` with what is missing, unexpected and misshapen."""
+    misshapen = {
+        name: f"{name} {tuple(tensors[name].shape)} instead of {tuple(wanted[name].shape)}"
+        for name in wanted.keys() & tensors.keys()
+        if wanted[name].shape != tensors[name].shape
+    }
+    faults = (
         ("missing", wanted.keys() - tensors.keys()),
         ("unexpected", tensors.keys() - wanted.keys()),
-        ("of another shape", {n for n in wanted.keys() & tensors.keys() if wanted[n].shape != tensors[n].shape}),
+        ("misshapen", misshapen.values()),
     )
-    if any(names for _, names in wrong):
-        faults = "; ".join(f"{len(names)} {what} ({_some(names)})" for what, names in wrong if names)
-        raise UserError(f"{path} does not fit {model}: {faults}.")
+    if any(names for _, names in faults):
+        listed = "; ".join(f"{len(names)} {what} ({_some(names)})" for what, names in faults if names)
+        raise UserError(f"{sentence}: {listed}.")
+
+
+def _filled(network: "nn.Module", tensors: "Mapping[str, Tensor]") -> "nn.Module":
+    wanted = network.state_dict()
     network.load_state_dict({name: tensor.to(wanted[name].dtype) for name, tensor in tensors.items()})
     return network.eval()
 
 
 def _some(names: Iterable[str]) -> str:
     first = sorted(names)
-    return ", ".join(first[:3]) + (", …" if len(first) > 3 else "")
+    return ", ".join(first[:NAMED]) + (", …" if len(first) > NAMED else "")
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -46,16 +46,16 @@ class BasicBlock(nn.Module):
 class Bottleneck(nn.Module):
     """1x1, 3x3 and 1x1 convolutions to four times the width, and the input added back."""
 
-    def __init__(self, inputs: int, width: int):
+    def __init__(self, inputs: int, width: int, stride: int = 1):
         super().__init__()
         self.conv1 = nn.Conv2d(inputs, width, 1, bias=False)
         self.bn1 = nn.BatchNorm2d(width)
-        self.conv2 = conv3x3(width, width)
+        self.conv2 = conv3x3(width, width, stride)
         self.bn2 = nn.BatchNorm2d(width)
         self.conv3 = nn.Conv2d(width, 4 * width, 1, bias=False)
         self.bn3 = nn.BatchNorm2d(4 * width)
-        same = inputs == 4 * width
-        self.downsample = None if same else conv_norm(nn.Conv2d(inputs, 4 * width, 1, bias=False), relu=False)
+        same = inputs == 4 * width and stride == 1
+        self.downsample = None if same else conv_norm(nn.Conv2d(inputs, 4 * width, 1, stride, bias=False), relu=False)
 
     def forward(self, x: Tensor) -> Tensor:
         y = F.relu(self.bn1(self.conv1(x)))

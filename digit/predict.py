@@ -1,47 +1,111 @@
-"""From crop to prediction as one graph: what every backend runs, so that all of them mean the same by each number."""
+"""From a network's output to what it says of both hands, the same for every network; and from crop to prediction as one
+graph, which every backend runs, so that all of them mean the same by each number.
+"""
 
 import inspect
 from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from digit import heatmap
+from digit.internet import PEAK, InterNetOutput
 from digit.model import DigitOutput
 from digit.prediction import CROP_SIZE
+from digit.skeleton import BACKGROUND, FIRST_PART, PART_CLASSES
+
+#: Cells to a side of a prediction's part labels.
+LABEL_SIZE = 128
+
+Output = DigitOutput | InterNetOutput
+
+
+class Decoded(NamedTuple):
+    """What any network of `digit.variants` says of B crops."""
+
+    joints_2p5d: Tensor  # (B, 42, 3) float32: x, y in crop pixels, z in mm relative to the own wrist
+    confidence: Tensor  # (B, 42) in [0, 1]
+    handedness: Tensor  # (B, 2) probability of right, left
+    root_depth_mm: Tensor  # (B,) left wrist z minus right wrist z
+    part_logits: Tensor | None  # (B, classes, size, size) as `digit.variants.Segmentation`; None without one
 
 
 class PredictionTensors(NamedTuple):
     """`digit.prediction.Prediction` for B crops."""
 
-    joints_2p5d: Tensor  # (B, 42, 3): x, y in crop pixels, z in mm relative to the own wrist
-    confidence: Tensor  # (B, 42) in [0, 1] (`digit.heatmap.confidence`)
+    joints_2p5d: Tensor  # as in `Decoded`
+    confidence: Tensor  # as in `Decoded`
     part_labels: Tensor  # (B, 128, 128) uint8
-    handedness: Tensor  # (B, 2) probability of right, left
-    root_depth_mm: Tensor  # (B,) left wrist z minus right wrist z
+    handedness: Tensor  # as in `Decoded`
+    root_depth_mm: Tensor  # as in `Decoded`
 
 
-def read_output(output: DigitOutput) -> PredictionTensors:
+def decode(output: Output) -> Decoded:
     """The numbers in a network's output. A heatmap cell is 4 crop pixels, with no half-pixel shift, as in training."""
-    heatmaps = heatmap.softmax_2d(output.heatmap_logits)
-    cells = heatmap.expectation_2d(heatmaps)
-    z_mm = heatmap.mm_from_depth(heatmap.depth_under(heatmaps, output.depth_maps))
-    return PredictionTensors(
-        joints_2p5d=torch.cat((cells * (CROP_SIZE / heatmaps.shape[3]), z_mm.unsqueeze(2)), dim=2),
-        confidence=heatmap.confidence(heatmaps, cells),
-        part_labels=output.part_logits.argmax(dim=1).to(torch.uint8),
+    joints, confidence = _soft_joints(output) if isinstance(output, DigitOutput) else _highest_joints(output)
+    return Decoded(
+        joints_2p5d=joints,
+        confidence=confidence,
         handedness=output.handedness_logits.float().sigmoid(),
         root_depth_mm=heatmap.mm_from_depth(heatmap.soft_argmax_1d(output.root_depth_logits)),
+        part_logits=output.part_logits if isinstance(output, DigitOutput) else None,
     )
 
 
+def _soft_joints(output: DigitOutput) -> tuple[Tensor, Tensor]:
+    """Soft-argmax (DIGIT eq. 9 and 10); `digit.heatmap.confidence`."""
+    heatmaps = heatmap.softmax_2d(output.heatmap_logits)
+    cells = heatmap.expectation_2d(heatmaps)
+    z_mm = heatmap.mm_from_depth(heatmap.depth_under(heatmaps, output.depth_maps))
+    joints = torch.cat((cells * (CROP_SIZE / heatmaps.shape[3]), z_mm.unsqueeze(2)), dim=2)
+    return joints, heatmap.confidence(heatmaps, cells)
+
+
+def _highest_joints(output: InterNetOutput) -> tuple[Tensor, Tensor]:
+    """The highest cell of each volumetric heatmap, as Moon et al. read theirs; its height is the confidence."""
+    _, _, _, rows, columns = output.heatmaps.shape
+    height, cell = output.heatmaps.float().flatten(2).max(dim=2)
+    x, y, depth = cell % columns, cell // columns % rows, cell // (columns * rows)
+    xy = torch.stack((x, y), dim=2) * (CROP_SIZE / columns)
+    z_mm = heatmap.mm_from_depth(depth.float())
+    return torch.cat((xy, z_mm.unsqueeze(2)), dim=2), (height / PEAK).clamp(0, 1)
+
+
+def read_output(output: Output) -> PredictionTensors:
+    """`decode`, with labels in the place of logits."""
+    joints, confidence, handedness, root_depth_mm, part_logits = decode(output)
+    return PredictionTensors(joints, confidence, part_labels(part_logits, joints), handedness, root_depth_mm)
+
+
+def part_labels(logits: Tensor | None, like: Tensor) -> Tensor:
+    """Most likely part class of each cell (B, 128, 128) uint8.
+
+    A segmentation of another size is brought to this one. Where it knows sides only, a hand is all palm. Without any,
+    all is background.
+    """
+    if logits is None:
+        return torch.full((like.shape[0], LABEL_SIZE, LABEL_SIZE), BACKGROUND, dtype=torch.uint8, device=like.device)
+    if logits.shape[-1] != LABEL_SIZE:
+        logits = F.interpolate(logits.float(), size=(LABEL_SIZE, LABEL_SIZE), mode="bilinear", align_corners=False)
+    labels = logits.argmax(dim=1)
+    if logits.shape[1] != PART_CLASSES:
+        labels = (labels == 1) * FIRST_PART["right"] + (labels == 2) * FIRST_PART["left"]
+    return labels.to(torch.uint8)
+
+
+def takes_prior(network: nn.Module) -> bool:
+    """Whether the network's forward takes a landmark prior behind the image."""
+    return "prior" in inspect.signature(network.forward).parameters
+
+
 class Predictor(nn.Module):
-    """A DIGIT network with its input and output stages around it."""
+    """A network with its input and output stages around it."""
 
     def __init__(self, network: nn.Module):
         super().__init__()
         self.network = network
-        self.takes_prior = "prior" in inspect.signature(network.forward).parameters
+        self.takes_prior = takes_prior(network)
 
     def forward(self, crop: Tensor, prior: Tensor) -> PredictionTensors:
         """Both hands in each crop.

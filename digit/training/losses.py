@@ -1,79 +1,156 @@
-"""The loss of DIGIT (eq. 6-8), with heatmap cross-entropy beside the soft-argmax loss, which alone starts slowly."""
+"""What a variant learns from: the losses of DIGIT (eq. 6-8) and of InterNet; digit-lite's are in `lite_losses`.
 
-from typing import NamedTuple
+Batches are as `digit.training.dataset` makes them. What a sample does not know is left out: joints that are not
+``valid``, hands whose flag in ``hands`` is negative, cells of ``parts`` that are `UNKNOWN_PART`.
+
+Every term is a mean over all of its elements, in which unknown ones count zero. So the loss of a batch is the mean of
+the losses of its equal parts, in accumulation as on several GPUs. Eq. 7 and 8 write sums over cells and bones, which
+eq. 6 balances with lambda_s = 10 and lambda_b = 1. That can only be meant of means: a sum over 128 x 128 cells would
+weigh ten thousand times what an L1 mean over joints does.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from digit.heatmap import depth_from_mm, depth_under, expectation_2d, soft_argmax_1d
+from digit.heatmap import depth_from_mm, depth_under, expectation_2d, soft_argmax_1d, softmax_2d
+from digit.internet import PEAK, InterNetOutput
 from digit.model import DigitOutput
+from digit.predict import Output
 from digit.prediction import CROP_SIZE
-from digit.skeleton import BONES_42
+from digit.skeleton import BONES_42, PART_CLASSES, PARTS_PER_HAND, ROOTS
+from digit.training.lite_losses import UNKNOWN_PART, lite_terms
+from digit.training.lite_losses import total as lite_total
+from digit.variants import Stage, Variant
 
-HEATMAP_SIZE = 64
+Batch = dict[str, Tensor]
 
-
-class Losses(NamedTuple):
-    """Each term, unweighted: a scalar tensor."""
-
-    heatmap: Tensor  # cross-entropy to a Gaussian of one cell, mean over valid joints
-    pose: Tensor  # L1 on the 64-unit scale of x, y and z
-    bone: Tensor  # eq. 8, mean over valid bones
-    parts: Tensor  # eq. 7, mean over cells
-    handedness: Tensor  # binary cross-entropy
-    root_depth: Tensor  # L1 on the 64-bin scale, where both hands are
+#: Standard deviation of InterNet's target heatmaps, in cells (Moon et al.).
+SIGMA_3D = 2.5
 
 
-#: Weight of each term; the paper's lambda_s = 10 and lambda_b = 1 belong to its sums over cells and bones.
-WEIGHTS = Losses(*map(torch.tensor, (0.5, 0.4, 0.2, 2.0, 2.0, 0.1)))
+class Loss(NamedTuple):
+    """The loss of a batch."""
+
+    total: Tensor  # scalar: the weighted sum of the terms
+    terms: dict[str, Tensor]  # each term, unweighted: a scalar
 
 
-def losses(output: DigitOutput, batch: dict[str, Tensor]) -> Losses:
-    """Loss terms of a batch as `digit.training.dataset` makes it; invalid joints, bones and hands are left out."""
-    valid = batch["valid"].float()
-    count = valid.sum().clamp(min=1)
-    target_xy = batch["joints"][..., :2] * (HEATMAP_SIZE / CROP_SIZE)
-    target_z = depth_from_mm(batch["joints"][..., 2])
-    logits = output.heatmap_logits.float()
-    log_p = logits.flatten(2).log_softmax(dim=-1)
-    heat = gaussian(target_xy).flatten(2)
-    heatmap = (-(heat * log_p).sum(dim=-1) * valid).sum() / count
+Objective = Callable[[Any, Batch], Loss]
 
-    p = log_p.exp().view_as(logits)
-    xy = expectation_2d(p)
-    z = depth_under(p, output.depth_maps)
-    error = (xy - target_xy).abs().sum(dim=-1) + (z - target_z).abs()
-    pose = (error * valid).sum() / count
 
-    predicted = torch.cat((xy, z.unsqueeze(-1)), dim=-1)
-    target = torch.cat((target_xy, target_z.unsqueeze(-1)), dim=-1)
-    child, parent = torch.tensor(BONES_42, device=xy.device).T
-    bone_valid = valid[:, child] * valid[:, parent]
-    difference = (predicted[:, child] - predicted[:, parent]) - (target[:, child] - target[:, parent])
-    bone = (torch.sqrt((difference**2).sum(dim=-1) + 1e-6) * bone_valid).sum() / bone_valid.sum().clamp(min=1)
+def objective(variant: Variant, stage: Stage | None = None) -> Objective:
+    """From a network's output and its batch to the loss of a stage of the variant, by default its first."""
+    if variant.graph == "digit-lite":
+        return lite_objective
+    names = (stage or variant.stages[0]).losses
 
-    both = batch["hands"].prod(dim=1)
-    bins = soft_argmax_1d(output.root_depth_logits.float())
-    root = ((bins - depth_from_mm(batch["root_depth_mm"]).clamp(0, 63)).abs() * both).sum() / both.sum().clamp(min=1)
-    return Losses(
-        heatmap=heatmap,
-        pose=pose,
-        bone=bone,
-        parts=F.cross_entropy(output.part_logits.float(), batch["parts"].long()),
-        handedness=F.binary_cross_entropy_with_logits(output.handedness_logits.float(), batch["hands"]),
-        root_depth=root,
+    def loss(output: Output, batch: Batch) -> Loss:
+        terms = {name: TERMS[name](output, batch) for name in names}
+        return Loss(torch.stack([WEIGHTS[name] * term for name, term in terms.items()]).sum(), terms)
+
+    return loss
+
+
+def lite_objective(output: DigitOutput, batch: Batch) -> Loss:
+    terms = lite_terms(output, batch)
+    return Loss(lite_total(terms), terms._asdict())
+
+
+def handedness(output: Output, batch: Batch) -> Tensor:
+    """L_h: binary cross-entropy of each hand's presence."""
+    known = (batch["hands"] >= 0).float()
+    return F.binary_cross_entropy_with_logits(
+        output.handedness_logits.float(), batch["hands"].clamp(min=0), weight=known
     )
 
 
-def total(terms: Losses) -> Tensor:
-    return torch.stack([w * t for w, t in zip(WEIGHTS, terms, strict=True)]).sum()
+def root_depth(output: Output, batch: Batch) -> Tensor:
+    """L_z: L1 in bins of the left wrist's depth relative to the right one's, where both are known."""
+    wrists = batch["valid"][:, sorted(set(ROOTS))].all(dim=1)
+    known = (wrists & (batch["hands"] > 0).all(dim=1)).float()
+    bins = soft_argmax_1d(output.root_depth_logits)
+    target = depth_from_mm(batch["root_depth_mm"]).clamp(0, output.root_depth_logits.shape[1] - 1)
+    return ((bins - target).abs() * known).mean()
 
 
-def gaussian(xy: Tensor, sigma: float = 1.0) -> Tensor:
-    """(B, J, 2) heatmap cells to normalised Gaussians (B, J, 64, 64)."""
-    grid = torch.arange(HEATMAP_SIZE, device=xy.device, dtype=xy.dtype)
-    column = torch.exp(-((xy[..., 0, None] - grid) ** 2) / (2 * sigma**2))
-    row = torch.exp(-((xy[..., 1, None] - grid) ** 2) / (2 * sigma**2))
-    heat = row.unsqueeze(-1) * column.unsqueeze(-2)
-    return heat / heat.sum(dim=(2, 3), keepdim=True).clamp(min=1e-9)
+def pose(output: DigitOutput, batch: Batch) -> Tensor:
+    """L_2.5D: L1 of x and y in heatmap cells and of z on the 0..64 scale."""
+    error = (predicted_2p5d(output) - target_2p5d(output, batch)).abs()
+    return (error * batch["valid"].unsqueeze(2)).mean()
+
+
+def bone(output: DigitOutput, batch: Batch) -> Tensor:
+    """L_b, eq. 8: length of the difference of each bone's vector in 2.5D from the true one."""
+    child, parent = torch.tensor(BONES_42, device=batch["joints"].device).T
+    predicted, target = predicted_2p5d(output), target_2p5d(output, batch)
+    difference = (predicted[:, child] - predicted[:, parent]) - (target[:, child] - target[:, parent])
+    known = batch["valid"][:, child] & batch["valid"][:, parent]
+    return (torch.linalg.vector_norm(difference, dim=2) * known).mean()
+
+
+def segmentation(output: DigitOutput, batch: Batch) -> Tensor:
+    """L_s, eq. 7: cross-entropy of the part classes."""
+    assert output.part_logits is not None
+    logits = output.part_logits.float()
+    truth = parts_as(logits, batch["parts"])
+    return F.cross_entropy(logits, truth, ignore_index=UNKNOWN_PART, reduction="sum") / truth.numel()
+
+
+def heatmap_3d(output: InterNetOutput, batch: Batch) -> Tensor:
+    """L_pose of Moon et al.: squared difference from a Gaussian around each joint that lies in the volume."""
+    shape = output.heatmaps.shape[2:]
+    z = depth_from_mm(batch["joints"][..., 2])
+    x, y = (batch["joints"][..., :2] * (shape[2] / CROP_SIZE)).unbind(dim=2)
+    depth, row, column = (_bell(centre, size) for centre, size in zip((z, y, x), shape, strict=True))
+    target = PEAK * depth[:, :, :, None, None] * row[:, :, None, :, None] * column[:, :, None, None, :]
+    known = batch["valid"] & (z >= 0) & (z < shape[0])
+    return ((output.heatmaps.float() - target).square().mean(dim=(2, 3, 4)) * known).mean()
+
+
+def predicted_2p5d(output: DigitOutput) -> Tensor:
+    """(B, 42, 3): x and y in heatmap cells, z on the 0..64 scale."""
+    heatmaps = softmax_2d(output.heatmap_logits)
+    z = depth_under(heatmaps, output.depth_maps)
+    return torch.cat((expectation_2d(heatmaps), z.unsqueeze(2)), dim=2)
+
+
+def target_2p5d(output: DigitOutput, batch: Batch) -> Tensor:
+    """The batch's joints in the units of `predicted_2p5d`."""
+    xy = batch["joints"][..., :2] * (output.heatmap_logits.shape[3] / CROP_SIZE)
+    return torch.cat((xy, depth_from_mm(batch["joints"][..., 2:])), dim=2)
+
+
+def parts_as(logits: Tensor, parts: Tensor) -> Tensor:
+    """Part classes (B, h, w) as the truth for logits (B, C, H, W): nearest cell, and sides for a network that knows
+    only those. (B, H, W) int64.
+    """
+    if parts.shape[1:] != logits.shape[2:]:
+        size = (logits.shape[2], logits.shape[3])
+        parts = F.interpolate(parts.unsqueeze(1).float(), size=size, mode="nearest").squeeze(1)
+    parts = parts.long()
+    if logits.shape[1] == PART_CLASSES:
+        return parts
+    sides = (parts + PARTS_PER_HAND - 1) // PARTS_PER_HAND
+    return torch.where(parts == UNKNOWN_PART, parts, sides)
+
+
+def _bell(centre: Tensor, size: int) -> Tensor:
+    """(B, J) to (B, J, size): a Gaussian of height 1."""
+    cells = torch.arange(size, device=centre.device, dtype=torch.float32)
+    return torch.exp(-((centre.unsqueeze(2) - cells) ** 2) / (2 * SIGMA_3D**2))
+
+
+TERMS: dict[str, Callable[[Any, Batch], Tensor]] = {
+    term.__name__: term for term in (handedness, root_depth, pose, bone, segmentation, heatmap_3d)
+}
+#: Eq. 6: lambda_s = 10, lambda_b = 1. Moon et al. weigh their terms alike.
+WEIGHTS = dict.fromkeys(TERMS, 1.0) | {"segmentation": 10.0}
+
+# Names that the trainer of digit-lite knows its terms by.
+from digit.training.lite_losses import LiteTerms as Losses  # noqa: E402, F401
+from digit.training.lite_losses import lite_terms as losses  # noqa: E402, F401
+from digit.training.lite_losses import total  # noqa: E402, F401
