@@ -7,20 +7,21 @@ IDENTITY = np.array([0.0, 0.0, 0.0, 1.0])
 
 def from_matrix(matrix: np.ndarray) -> np.ndarray:
     """(..., 4) with w >= 0 from rotation matrices (..., 3, 3) (Shepperd: the largest component is found first)."""
-    m = np.moveaxis(matrix, (-2, -1), (0, 1))
-    (xx, xy, xz), (yx, yy, yz), (zx, zy, zz) = m
-    rows = np.stack(
-        [
-            np.stack([1 + xx - yy - zz, xy + yx, xz + zx, zy - yz], -1),
-            np.stack([xy + yx, 1 - xx + yy - zz, yz + zy, xz - zx], -1),
-            np.stack([xz + zx, yz + zy, 1 - xx - yy + zz, yx - xy], -1),
-            np.stack([zy - yz, xz - zx, yx - xy, 1 + xx + yy + zz], -1),
-        ],
-        -2,
-    )
-    largest = np.argmax(np.diagonal(rows, axis1=-2, axis2=-1), -1)
+    (xx, xy, xz), (yx, yy, yz), (zx, zy, zz) = np.moveaxis(matrix, (-2, -1), (0, 1))
+    rows = np.empty((*xx.shape, 4, 4))
+    for i, row in enumerate(
+        (
+            (1 + xx - yy - zz, xy + yx, xz + zx, zy - yz),
+            (xy + yx, 1 - xx + yy - zz, yz + zy, xz - zx),
+            (xz + zx, yz + zy, 1 - xx - yy + zz, yx - xy),
+            (zy - yz, xz - zx, yx - xy, 1 + xx + yy + zz),
+        )
+    ):
+        for j, value in enumerate(row):
+            rows[..., i, j] = value
+    largest = np.argmax(np.einsum("...ii->...i", rows), -1)
     best = np.take_along_axis(rows, largest[..., None, None], -2)[..., 0, :]
-    best = best / np.linalg.norm(best, axis=-1, keepdims=True)
+    best = best / np.sqrt(np.einsum("...i,...i->...", best, best))[..., None]
     return np.where(best[..., 3:] < 0, -best, best)
 
 

@@ -12,6 +12,7 @@ All three change smoothly with the joints, so the axes do too, also when a finge
 is no universal joint; for it the third witness turns with the thumb's opposition.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -46,11 +47,22 @@ ADULT_RADII_MM = np.concatenate(
 #: A hand outside these shares of an adult's size is not believed for the radii.
 _SIZES = (0.3, 2.0)
 
+_TRACKED = np.flatnonzero(~SYNTHESISED)
+_SOURCES = np.array(FROM_INTERHAND)[_TRACKED]
+#: (5, 4) the tracked joints of each finger, base first.
+_CHAINS = np.array([METACARPALS[f] + (f > 0) + np.arange(4) for f in range(5)])
+
+#: A shorter vector has no direction.
+_NOTHING = 1e-9
+
 #: Where the four metacarpals begin: this share of the way from the wrist to the knuckles, spread by this share.
 CARPUS_ALONG, CARPUS_SPREAD = 0.28, 0.45
+_CARPUS = np.array([CARPUS_SPREAD, CARPUS_ALONG, CARPUS_ALONG])
 
 #: Roll in degrees of the knuckles' hinges of index to pinky in the palm: the knuckles stand on an arch.
 _ARCH_DEG = np.array([7.0, 2.5, 2.0, 2.0])
+_COS, _SIN, _ZERO = np.cos(np.radians(_ARCH_DEG)), np.sin(np.radians(_ARCH_DEG)), np.zeros(4)
+_ARCH_HINGES, _ARCH_UP = np.stack([_COS, _SIN, _ZERO], -1), np.stack([-_SIN, _COS, _ZERO], -1)
 #: Weight of the third witness beside the first two, whose lengths are the sines of what they know.
 _CARRIED_WEIGHT = 0.15
 
@@ -75,28 +87,32 @@ class Solution:
     radii_m: np.ndarray  # (N, 26)
 
 
-def solve(joints_mm: np.ndarray, side: Side) -> Solution:
-    """The poses of N hands of one side from their joints (N, 21, 3), finite, in camera space and millimetres.
+def solve(joints_mm: np.ndarray, side: Side | Sequence[Side]) -> Solution:
+    """The poses of N hands from their joints (N, 21, 3), finite, in camera space and millimetres.
 
-    A left hand is solved as the right one in the mirror. Joints that coincide give frames that are valid but arbitrary.
+    ``side`` is one for all or one each. A left hand is solved as the right one in the mirror. Joints that coincide give
+    frames that are valid but arbitrary.
     """
     points = np.asarray(joints_mm, float) * VIEW_FROM_CAMERA
-    if side == "left":
-        points = points * MIRROR_X
-    positions, frames = _right_hands(points)
+    left = np.broadcast_to(np.array(side) == "left", len(points))[:, None, None]
+    mirror = np.where(left, MIRROR_X, 1.0)
+    positions, frames = _right_hands(points * mirror)
     orientations = quaternion.from_matrix(frames)
-    if side == "left":
-        positions, orientations = positions * MIRROR_X, quaternion.mirror_x(orientations)
-    return Solution(positions, orientations, _radii_m(joints_mm))
+    orientations = np.where(left, quaternion.mirror_x(orientations), orientations)
+    return Solution(positions * mirror, orientations, _radii_m(joints_mm))
 
 
-def pose_of(hand: Hand) -> HandPose:
-    """The pose of one tracked hand."""
-    solution = solve(hand.joints_mm[None], hand.side)
-    arrays = (solution.positions_m[0], solution.orientations[0], solution.radii_m[0], FLAGS)
-    for array in arrays:
+def poses_of(hands: Sequence[Hand]) -> tuple[HandPose, ...]:
+    """The pose of each tracked hand."""
+    if not hands:
+        return ()
+    solution = solve(np.stack([hand.joints_mm for hand in hands]), [hand.side for hand in hands])
+    for array in (solution.positions_m, solution.orientations, solution.radii_m):
         array.flags.writeable = False
-    return HandPose(hand.side, *arrays)
+    return tuple(
+        HandPose(hand.side, solution.positions_m[i], solution.orientations[i], solution.radii_m[i], FLAGS)
+        for i, hand in enumerate(hands)
+    )
 
 
 #: Of an active hand: all poses are valid, those that come from a joint are tracked.
@@ -105,6 +121,7 @@ FLAGS = np.where(
     ORIENTATION_VALID | POSITION_VALID,
     ORIENTATION_VALID | POSITION_VALID | ORIENTATION_TRACKED | POSITION_TRACKED,
 ).astype(np.uint8)
+FLAGS.flags.writeable = False
 
 
 def thumb_at_rest() -> np.ndarray:
@@ -116,28 +133,20 @@ def _right_hands(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Positions (N, 26, 3) and frames (N, 26, 3, 3) of right hands from their joints (N, 21, 3) in view space."""
     n = len(points)
     positions = np.empty((n, len(JOINTS), 3))
-    positions[:, ~SYNTHESISED] = points[:, [source for source in FROM_INTERHAND if source >= 0]]
+    positions[:, _TRACKED] = points[:, _SOURCES]
     wrist = positions[:, WRIST]
-    chains = _chains(positions)
+    chains = positions[:, _CHAINS]
     knuckles = chains[:, 1:, 0] - wrist[:, None]
     palm = _palm(knuckles)
 
     # The carpus: nearer together than the knuckles, and all as far from the wrist.
-    forward, across = -palm[..., 2], palm[..., 0]
-    along_m = np.einsum("nfi,ni->nf", knuckles, forward)
-    across_m = np.einsum("nfi,ni->nf", knuckles, across)
-    up_m = np.einsum("nfi,ni->nf", knuckles, palm[..., 1])
-    carpus = (
-        CARPUS_ALONG * along_m[..., None] * forward[:, None]
-        + CARPUS_SPREAD * across_m[..., None] * across[:, None]
-        + CARPUS_ALONG * up_m[..., None] * palm[:, None, :, 1]
-    )
+    carpus = (knuckles @ palm * _CARPUS) @ np.swapaxes(palm, 1, 2)
     positions[:, METACARPALS[1:]] = wrist[:, None] + carpus
     positions[:, PALM] = (positions[:, METACARPALS[2]] + chains[:, 2, 0]) / 2
 
     frames = np.empty((n, len(JOINTS), 3, 3))
     metacarpal_z = _unit(carpus - knuckles, palm[:, None, :, 2])
-    metacarpals = _frame(metacarpal_z, np.broadcast_to(palm[:, None, :, 0], metacarpal_z.shape))
+    metacarpals = _frame(metacarpal_z, palm[:, None, :, 0])
     frames[:, METACARPALS[1:]] = metacarpals
     frames[:, PALM] = metacarpals[:, 1]
     frames[:, WRIST] = _frame(_unit(-carpus[:, 1], palm[..., 2]), palm[..., 0])
@@ -147,17 +156,8 @@ def _right_hands(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     hinges = np.repeat(_hinges(z, palm)[:, :, None], 3, axis=2)
     hinges[:, 0, 0] = _about(z[:, 0, 0], hinges[:, 0, 0], _THUMB_METACARPAL_DEG)
     fingers = _frame(z, hinges)  # (N, 5, 3, 3, 3)
-    for f, metacarpal in enumerate(METACARPALS):
-        first = metacarpal if f == 0 else metacarpal + 1
-        frames[:, first : first + 3] = fingers[:, f]
-        frames[:, first + 3] = fingers[:, f, 2]
+    frames[:, _CHAINS] = fingers[:, :, [0, 1, 2, 2]]  # a tip is turned as its distal bone
     return positions, frames
-
-
-def _chains(positions: np.ndarray) -> np.ndarray:
-    """(N, 5, 4, 3): the four tracked joints of each finger, base first."""
-    starts = [first if f == 0 else first + 1 for f, first in enumerate(METACARPALS)]
-    return positions[:, [[start + n for n in range(4)] for start in starts]]
 
 
 def _palm(knuckles: np.ndarray) -> np.ndarray:
@@ -165,30 +165,25 @@ def _palm(knuckles: np.ndarray) -> np.ndarray:
 
     Its normal is that of the fan of triangles wrist, knuckle, next knuckle, weighted by their areas.
     """
-    up = np.cross(knuckles[:, 1:], knuckles[:, :-1]).sum(1)
+    up = _cross(knuckles[:, 1:], knuckles[:, :-1]).sum(1)
     z = _unit(-knuckles[:, 1], np.array([0.0, 0.0, 1.0]))
     up = _unit(up, np.array([0.0, 1.0, 0.0]))
-    return _frame(z, np.cross(up, z))
+    return _frame(z, _cross(up, z))
 
 
 def _hinges(z: np.ndarray, palm: np.ndarray) -> np.ndarray:
     """(N, 5, 3) unit hinge of each finger from its bones' z axes (N, 5, 3, 3) and the palm's frame (N, 3, 3)."""
-    palm_from_view = np.swapaxes(palm, 1, 2)
-    in_palm = np.einsum("nij,nfbj->nfbi", palm_from_view, z)
+    in_palm = z @ palm[:, None]
     hinges = np.concatenate([_thumb_hinge(in_palm[:, :1]), _finger_hinges(in_palm[:, 1:])], 1)
-    return np.einsum("nij,nfj->nfi", palm, hinges)
+    return hinges @ np.swapaxes(palm, 1, 2)
 
 
 def _finger_hinges(z: np.ndarray) -> np.ndarray:
     """(N, 4, 3) hinges in the palm's frame from the bones there (N, 4, 3, 3)."""
-    straight = np.array([0.0, 0.0, 1.0])
-    arch = np.radians(_ARCH_DEG)
-    unbent = np.stack([np.cos(arch), np.sin(arch), np.zeros(4)], -1)
-    up = np.stack([-np.sin(arch), np.cos(arch), np.zeros(4)], -1)
     first = z[:, :, 0]
-    universal = np.cross(up, first) * np.maximum(first[..., 2:], 0)
-    carried = _carried(straight, first, unbent)
-    bend = np.cross(z[:, :, 1:], z[:, :, :-1]).sum(2)
+    universal = _cross(_ARCH_UP, first) * np.maximum(first[..., 2:], 0)
+    carried = _carried(np.array([0.0, 0.0, 1.0]), first, _ARCH_HINGES)
+    bend = _cross(z[:, :, 1:], z[:, :, :-1]).sum(2)
     bend = bend * np.maximum((bend * carried).sum(-1, keepdims=True), 0)  # a hinge bends one way only
     return _unit(universal + bend + _CARRIED_WEIGHT * carried, carried)
 
@@ -198,39 +193,58 @@ def _thumb_hinge(z: np.ndarray) -> np.ndarray:
     first = z[:, :, 0]
     carried = _carried(_THUMB_Z, first, _THUMB_HINGE)
     carried = _about(first, carried, _THUMB_TWIST_DEG + first @ _THUMB_TWIST_BY_Z_DEG)
-    bend = np.cross(z[:, :, 2], z[:, :, 1])
+    bend = _cross(z[:, :, 2], z[:, :, 1])
     bend = bend * np.maximum((bend * carried).sum(-1, keepdims=True), 0)
     return _unit(carried + _THUMB_BEND_WEIGHT * bend, carried)
 
 
 def _carried(start: np.ndarray, end: np.ndarray, vectors: np.ndarray) -> np.ndarray:
     """Vectors turned by the shortest turn from unit ``start`` to unit ``end``; all (..., 3)."""
-    axis = np.cross(start, end)
+    axis = _cross(start, end)
     cosine = (start * end).sum(-1, keepdims=True)
     along = (axis * vectors).sum(-1, keepdims=True) * axis
-    return vectors * cosine + np.cross(axis, vectors) + along / np.maximum(1 + cosine, 1e-3)
+    return vectors * cosine + _cross(axis, vectors) + along / np.maximum(1 + cosine, 1e-3)
 
 
 def _about(axis: np.ndarray, vectors: np.ndarray, degrees: float | np.ndarray) -> np.ndarray:
     """Vectors (..., 3) that are orthogonal to their unit axes, turned about them."""
     angle = np.asarray(np.radians(degrees))[..., None]
-    return np.cos(angle) * vectors + np.sin(angle) * np.cross(axis, vectors)
+    return np.cos(angle) * vectors + np.sin(angle) * _cross(axis, vectors)
 
 
 def _frame(z: np.ndarray, x: np.ndarray) -> np.ndarray:
-    """(..., 3, 3) right-handed frames whose third column is z and whose first is as near to x as it can be."""
-    y = np.cross(z, x)
-    spare = np.eye(3)[np.argmin(np.abs(z), -1)]
-    y = _unit(y, np.cross(z, spare))
-    y = _unit(y, y)
-    return np.stack([np.cross(y, z), y, z], -1)
+    """(..., 3, 3) right-handed frames whose third column is unit z and whose first is as near to x as it can be."""
+    y = _cross(z, x)
+    length = _length(y)
+    if (length < _NOTHING).any():  # x along z: any axis that is not will do
+        y = np.where(length < _NOTHING, _cross(z, np.eye(3)[np.argmin(np.abs(z), -1)]), y)
+        length = _length(y)
+    y = y / length
+    frames = np.empty((*y.shape, 3))
+    frames[..., 0], frames[..., 1], frames[..., 2] = _cross(y, z), y, z
+    return frames
+
+
+def _cross(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """np.cross of (..., 3), several times as quick on small arrays."""
+    (ax, ay, az), (bx, by, bz) = (a[..., 0], a[..., 1], a[..., 2]), (b[..., 0], b[..., 1], b[..., 2])
+    x = ay * bz - az * by
+    product = np.empty((*x.shape, 3))
+    product[..., 0], product[..., 1], product[..., 2] = x, az * bx - ax * bz, ax * by - ay * bx
+    return product
+
+
+def _length(vectors: np.ndarray) -> np.ndarray:
+    """(..., 1) lengths."""
+    return np.sqrt(np.einsum("...i,...i->...", vectors, vectors))[..., None]
 
 
 def _unit(vectors: np.ndarray, instead: np.ndarray) -> np.ndarray:
-    """Vectors (..., 3) at length 1; where one has none, the direction to take instead."""
-    length = np.linalg.norm(vectors, axis=-1, keepdims=True)
-    chosen = np.where(length > 1e-9, vectors, np.broadcast_to(instead, vectors.shape))
-    return chosen / np.maximum(np.linalg.norm(chosen, axis=-1, keepdims=True), 1e-12)
+    """Vectors (..., 3) at length 1; where one has none, the unit direction to take instead."""
+    length = _length(vectors)
+    if (length > _NOTHING).all():
+        return vectors / length
+    return np.where(length > _NOTHING, vectors / np.maximum(length, _NOTHING), instead)
 
 
 def _radii_m(joints_mm: np.ndarray) -> np.ndarray:
