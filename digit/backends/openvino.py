@@ -33,8 +33,8 @@ CHECKSUM = "sha256"
 CONFIG = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
 _PACKAGE = Path(checkpoint.__file__).parent
 # The code that the graph is made from: an entry made by other code is another entry.
-_NETWORKS = ("variants", "networks", "model", "backbones", "hrnet", "resnet", "trunk", "segmentation", "unet", "internet")
-_GRAPH_CODE = ("predict", "heatmap", "lite", *_NETWORKS, "backends/openvino")
+_NETWORKS = ("networks", "model", "backbones", "hrnet", "resnet", "trunk", "segmentation", "unet", "internet", "lite")
+_GRAPH_CODE = ("variants", *_NETWORKS, "heatmap", "predict", "backends/openvino")
 
 
 class OpenVinoSession:
