@@ -77,14 +77,15 @@ def _with_joints(image: np.ndarray, joints: np.ndarray, valid: np.ndarray) -> np
 
 
 def _with_parts(image: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    large = cv2.resize(labels.astype(np.uint8), image.shape[1::-1], interpolation=cv2.INTER_NEAREST)
+    rows, columns = (np.arange(side) * cells // side for side, cells in zip(image.shape[:2], labels.shape, strict=True))
+    large = labels[np.ix_(rows, columns)].astype(np.int64)
     return np.where(large[..., None] > 0, image // 3 + _COLOURS[large] // 3 * 2, image).astype(np.uint8)
 
 
 def _part_colours() -> np.ndarray:
     hue = (np.arange(PART_CLASSES) * 37 % 180).astype(np.uint8)
     value = np.where(np.arange(PART_CLASSES) > PART_CLASSES // 2, 255, 150).astype(np.uint8)
-    return cv2.cvtColor(np.dstack([hue, np.full_like(hue, 200), value]), cv2.COLOR_HSV2RGB)[0]
+    return np.asarray(cv2.cvtColor(np.dstack([hue, np.full_like(hue, 200), value]), cv2.COLOR_HSV2RGB))[0]
 
 
 _COLOURS = _part_colours()

@@ -78,19 +78,7 @@ class CropDataset(Dataset[dict[str, torch.Tensor]]):
         rng = np.random.default_rng([self.seed, i])
         warp = draw_warp(rng, self.augmentation)
         crop = self._whole_crop(i % len(self.index), warp)
-        prior = draw_prior(crop, rng) if self.prior else np.zeros((42, 4), np.float32)
-        return {
-            "image": torch.from_numpy(crop.image),
-            "parts": torch.from_numpy(crop.parts),
-            "parts_valid": torch.tensor(crop.parts_valid),
-            "joints": torch.from_numpy(crop.joints_2p5d),
-            "valid": torch.from_numpy(crop.joint_valid),
-            "hands": torch.from_numpy(crop.hands.astype(np.float32)),
-            "hands_valid": torch.tensor(crop.hands_valid),
-            "root_depth_mm": torch.tensor(crop.root_depth_mm, dtype=torch.float32),
-            "root_valid": torch.tensor(crop.root_valid),
-            "prior": torch.from_numpy(prior),
-        }
+        return tensors(crop, draw_prior(crop, rng) if self.prior else np.zeros((42, 4), np.float32))
 
     def _whole_crop(self, first: int, warp: Warp) -> Crop:
         """Sample ``first``, or the next that can be read."""
@@ -104,6 +92,22 @@ class CropDataset(Dataset[dict[str, torch.Tensor]]):
                 self._broken[i] = True
                 tqdm.write(f"Skipped sample {i}: {error}", file=sys.stderr)
         raise UserError(f"No picture from {self.index[first].image_path} on can be read; check the data folder.")
+
+
+def tensors(crop: Crop, prior: np.ndarray) -> dict[str, torch.Tensor]:
+    """A crop and its landmark prior (42, 4) as a sample of `CropDataset`."""
+    return {
+        "image": torch.from_numpy(crop.image),
+        "parts": torch.from_numpy(crop.parts),
+        "parts_valid": torch.tensor(crop.parts_valid),
+        "joints": torch.from_numpy(crop.joints_2p5d),
+        "valid": torch.from_numpy(crop.joint_valid),
+        "hands": torch.from_numpy(crop.hands.astype(np.float32)),
+        "hands_valid": torch.tensor(crop.hands_valid),
+        "root_depth_mm": torch.tensor(crop.root_depth_mm, dtype=torch.float32),
+        "root_valid": torch.tensor(crop.root_valid),
+        "prior": torch.from_numpy(prior),
+    }
 
 
 def _parts(sample: Sample, picture: np.ndarray) -> np.ndarray | None:

@@ -1,7 +1,7 @@
 """Metrics as ratios of sums over pictures, and bootstrap intervals of them and of their differences."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -67,7 +67,7 @@ def _values(weights: np.ndarray, ratio: Ratio) -> np.ndarray:
     return np.where(classes > 0, shares / np.maximum(classes, 1), np.nan)
 
 
-def _interval(centre: float, drawn: np.ndarray) -> Interval:
+def _interval(centre: np.floating[Any], drawn: np.ndarray) -> Interval:
     if not np.isfinite(drawn).any():
         return Interval(np.nan, np.nan, np.nan)
     low, high = np.nanpercentile(drawn, (2.5, 97.5))

@@ -1,7 +1,9 @@
 """One process or many: what ``torchrun`` started, on one machine or several."""
 
 import os
-from collections.abc import Iterator
+import signal
+import threading
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -16,7 +18,7 @@ class Process(NamedTuple):
     """This process among all that train together."""
 
     rank: int
-    count: int
+    size: int  # of them all
     device: torch.device
 
     @property
@@ -26,7 +28,7 @@ class Process(NamedTuple):
 
 
 @contextmanager
-def joined(device: str) -> Iterator[Process]:
+def joined(device: str) -> Generator[Process]:
     """Join the processes that torchrun started (NCCL on CUDA, else Gloo), or be alone.
 
     Raises:
@@ -50,7 +52,7 @@ def joined(device: str) -> Iterator[Process]:
 
 def from_first(process: Process, value: Any) -> Any:
     """The first process's value, in every process; so only the first needs the disk."""
-    if process.count == 1:
+    if process.size == 1:
         return value
     box = [value]
     dist.broadcast_object_list(box, src=0)
@@ -59,8 +61,34 @@ def from_first(process: Process, value: Any) -> Any:
 
 def mean_over(process: Process, value: Tensor) -> Tensor:
     """Mean of a tensor over all processes."""
-    if process.count == 1:
+    if process.size == 1:
         return value
     value = value.clone()
     dist.all_reduce(value)
-    return value / process.count
+    return value / process.size
+
+
+def agreed(process: Process, flag: bool) -> bool:
+    """Whether any process says so."""
+    return flag if process.size == 1 else bool(mean_over(process, torch.tensor(float(flag), device=process.device)) > 0)
+
+
+@contextmanager
+def stopping() -> Generator[Callable[[], bool]]:
+    """Let the step in hand end after a first SIGINT or SIGTERM; a second SIGINT breaks off at once."""
+    told: list[int] = []
+
+    def tell(number: int, _: object) -> None:
+        if told and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        told.append(number)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: False
+        return
+    old = {number: signal.signal(number, tell) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield lambda: bool(told)
+    finally:
+        for number, handler in old.items():
+            signal.signal(number, handler)

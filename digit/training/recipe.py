@@ -3,7 +3,10 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from digit.training.augment import PAPER as PAPER_AUGMENTATION
+from digit.training.augment import WEBCAM, Augmentation
 from digit.training.schedule import Drops, WarmupStableDecay
+from digit.variants import Variant
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,10 +19,10 @@ class Recipe:
     optimizer: Literal["adam", "adamw"] = "adam"
     betas: tuple[float, float] = (0.9, 0.999)
     weight_decay: float = 0.0
-    trunk_rate: float | None = None  # of the backbone, 0 freezes it; None: as everything else
+    trunk_rate: float | None = None  # of the backbone's trunk, 0 freezes it; None: as everything else
     clip: float | None = None  # largest norm of the gradient
-    averaged: bool = False  # evaluate and ship the moving average of the weights
-    prior: bool = False  # draw landmark priors
+    averaged: bool = False  # validate and ship the moving average of the weights
+    augmentation: Augmentation = PAPER_AUGMENTATION
 
 
 #: DIGIT, 4.1, against the state of the art.
@@ -28,7 +31,7 @@ PAPER = Recipe(rate=1e-4, schedule=Drops(50, at=(40,)))
 ABLATION = Recipe(rate=1e-4, schedule=Drops(30, at=(10, 20)))
 #: DIGIT, 8 "Backbones": ResNet-50 starts ten times higher.
 RESNET = Recipe(rate=1e-3, schedule=Drops(50, at=(40,)))
-#: Moon et al., InterHand2.6M, 5.
+#: Moon et al., ECCV 2020, 7.1.
 INTERNET = Recipe(rate=1e-4, schedule=Drops(20, at=(15, 17)))
 #: Pretrained features stay frozen, large steps, averaged weights: what a CPU can afford.
 LITE = Recipe(
@@ -41,5 +44,15 @@ LITE = Recipe(
     trunk_rate=0.0,
     clip=5.0,
     averaged=True,
-    prior=True,
+    augmentation=WEBCAM,
 )
+
+
+def recipe_of(variant: Variant) -> Recipe:
+    """What a run of the variant does unless told otherwise."""
+    if variant.graph in _OF_GRAPH:
+        return _OF_GRAPH[variant.graph]
+    return RESNET if variant.backbone == "resnet-50" else PAPER
+
+
+_OF_GRAPH = {"digit-lite": LITE, "internet": INTERNET}

@@ -1,205 +1,326 @@
-"""Train digit-lite: one loop, resumable at any step, on a CPU or a GPU.
+"""Train any variant: one loop, resumable at any step to the same weights, on CPU or GPU, by one process or many.
 
-The learning rate warms up, stays, and falls to zero over the last ``decay`` steps, so that a run whose length is not
-known beforehand can be ended well: resume it with a smaller ``--steps``. Weights are averaged (EMA) for evaluation.
+Everything random is a function of the seed and the sample or step number, so a resumed run needs no state of a random
+generator: which samples a batch has and how they are augmented (`stream`, `dataset`), and dropout (seeded each step).
+On a CPU a run that was killed and resumed ends with the very bytes of one that was not.
 """
 
-import json
-import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import torch
-from torch import Tensor, nn
-from torch.optim import AdamW
+from torch import nn
+from torch.amp.grad_scaler import GradScaler
+from torch.nn.parallel import DistributedDataParallel
+from torch.optim import Adam, AdamW
 from torch.optim.swa_utils import AveragedModel
-from torch.utils.data import DataLoader, Sampler
 
+from digit import checkpoint
+from digit.crops import PART_SIZE
 from digit.errors import UserError
-from digit.lite import DigitLite
+from digit.predict import takes_prior
+from digit.prediction import CROP_SIZE
+from digit.training import checkpoints, stages
 from digit.training.dataset import CropDataset, read_index
-from digit.training.losses import Losses, losses, total
-from digit.training.validate import validate
+from digit.training.loader import micro_batches
+from digit.training.losses import objective
+from digit.training.optimise import Precision, average, optimise
+from digit.training.processes import Process, agreed, from_first, joined, stopping
+from digit.training.progress import Progress
+from digit.training.recipe import Recipe
+from digit.training.schedule import Drops
+from digit.training.stream import SampleStream
+from digit.training.validate import held_out, validate, validation_sets
+from digit.trunk import HandTrunk
+from digit.variants import Stage, build, find
 
 
 @dataclass(frozen=True, slots=True)
-class TrainConfig:
-    """One run."""
+class Run:
+    """What to train, from what, where."""
 
-    data: tuple[Path, ...]
-    validation: Path | None
+    variant: str
+    recipe: Recipe
     out: Path
-    steps: int = 10_000
-    decay: int = 1_500
-    warmup: int = 200
-    batch: int = 32
-    rate: float = 2e-3
-    trunk_rate: float = 0.0  # of the pretrained trunk; 0 keeps it frozen
-    weight_decay: float = 1e-2
+    data: tuple[Path, ...] = ()  # empty: every sample is rendered on the fly
+    validation: Path | None = None
+    steps: int | None = None  # None: the recipe's epochs
+    micro_batch: int | None = None  # samples of one forward pass; None: all of a step's, shared by the processes
+    size: int = CROP_SIZE  # pixels to a side that crops are shrunk to
+    augment: bool = True
+    trunk: Path | None = None  # MediaPipe's hand_landmark_full.tflite, for a new run's lite trunk
+    start: Path | None = None  # weights that a new run starts from
+    precision: Precision = "bf16"
     seed: int = 0
+    device: str = "cpu"
     threads: int = 2
     workers: int = 1
     checkpoint_every_s: float = 180.0
     validate_every_s: float = 900.0
-    device: str = "cpu"
+    curves: bool = True
 
 
-class EndlessSampler(Sampler[int]):
-    """Shuffled indices for ever; starts at any sample of the stream, so that a resumed run sees what follows."""
-
-    def __init__(self, size: int, seed: int, start: int):
-        self.size, self.seed, self.start = size, seed, start
-
-    def __iter__(self) -> Iterator[int]:
-        epoch, offset = divmod(self.start, self.size)
-        while True:
-            order = torch.randperm(self.size, generator=torch.Generator().manual_seed(self.seed + epoch)).tolist()
-            # The epoch travels in the index, so each pass draws new augmentation without shared state.
-            yield from (epoch * self.size + i for i in order[offset:])
-            epoch, offset = epoch + 1, 0
+class Stopped(Exception):
+    """The run was told to stop and has written its checkpoint."""
 
 
-def rate_at(step: int, config: TrainConfig) -> float:
-    """Factor of the learning rate at a step, in [0, 1]."""
-    rise = min(1.0, (step + 1) / config.warmup)
-    fall = min(1.0, max(0.0, (config.steps - step) / max(1, config.decay)))
-    return rise * (0.5 - 0.5 * math.cos(math.pi * fall))
+@dataclass(slots=True)
+class Learner:
+    """All that changes in a run."""
+
+    net: nn.Module
+    averaged: AveragedModel | None
+    optimizer: Adam | AdamW
+    scaler: GradScaler
+    step: int = 0
+
+    @property
+    def best(self) -> nn.Module:
+        """The network to validate and to ship."""
+        return self.net if self.averaged is None else self.averaged.module
 
 
-def train(config: TrainConfig, trunk_from: Path | None = None) -> Path:
-    """Run or resume; returns the path of the averaged weights, ``out/ema.pt``.
+def train(run: Run) -> Path:
+    """Run or resume; returns the weights, ``out/weights.safetensors``.
 
     Raises:
-        UserError: no data, or a checkpoint that does not fit.
+        UserError: no data, a checkpoint that does not fit, options that do not, or a disk that cannot be written.
+        Stopped: after SIGINT or SIGTERM.
     """
-    torch.set_num_threads(config.threads)
-    torch.manual_seed(config.seed)
-    config.out.mkdir(parents=True, exist_ok=True)
-    net = DigitLite()
-    if trunk_from is not None:
+    torch.set_num_threads(run.threads)
+    with joined(run.device) as process, stopping() as told_to_stop:
+        recipe, variant = run.recipe, find(run.variant)
+        dataset = _dataset(run)
+        steps = _steps(run, None if not run.data else len(dataset))
+        micro = _micro_batch(run, process)
+        learner = _learner(run, process)
+        plan = list(_plan(variant.stages, steps))
+        progress = Progress(process, run.out, learner.step, steps, recipe.batch, run.curves)
+        stream = SampleStream(
+            len(dataset), run.seed, learner.step, recipe.batch, micro, process.rank, process.size, bool(run.data)
+        )
+        batches = micro_batches(dataset, stream, process, run.workers, spawn=not run.data)
+        judged = _validation_sets(run, learner.net) if process.first else {}
+        clock = _Clock(run)
+        entered: Stage | None = None
+        shared: nn.Module = learner.net
+        try:
+            while learner.step < steps:
+                stage, first, length = next(part for part in plan if learner.step < part[1] + part[2])
+                _enter(learner.net, stage, recipe)
+                if stage is not entered:
+                    shared, entered = _shared(learner.net, process), stage
+                factor = recipe.schedule.factor(learner.step - first, length)
+                for group in learner.optimizer.param_groups:
+                    group["lr"] = group["base"] * factor
+                torch.manual_seed((run.seed * 1_000_003 + learner.step) * 1_009 + process.rank)
+                terms = optimise(
+                    shared, learner.optimizer, learner.scaler, objective(variant, stage),
+                    list(islice(batches, recipe.batch // (micro * process.size))),
+                    precision=run.precision, prior=takes_prior(learner.net), size=run.size, clip=recipe.clip,
+                )  # fmt: skip
+                if learner.averaged is not None:
+                    learner.averaged.update_parameters(learner.net)
+                learner.step += 1
+                progress(learner.step, terms, recipe.rate * factor)
+                last, stop = learner.step == steps, agreed(process, told_to_stop())
+                if process.first and (clock.checkpoint_due() or last or stop):
+                    _save(run, learner)
+                if stop and not last:
+                    raise Stopped
+                if judged and (clock.validation_due() or last):
+                    scores, picture = validate(
+                        learner.best, judged, size=run.size, precision=run.precision, device=process.device
+                    )
+                    progress.scores(learner.step, scores, picture)
+        finally:
+            progress.close()
+    return run.out / "weights.safetensors"
+
+
+def describe(run: Run) -> dict[str, Any]:
+    """The run as plain values, for its weights' metadata."""
+    plain = {k: str(v) if isinstance(v, Path) else v for k, v in asdict(run).items()}
+    return plain | {"data": [folder.name for folder in run.data] or "rendered on the fly"}
+
+
+class _Clock:
+    """When the next checkpoint and the next validation are due."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._saved = self._validated = time.monotonic()
+
+    def checkpoint_due(self) -> bool:
+        due = time.monotonic() - self._saved >= self._run.checkpoint_every_s
+        self._saved = time.monotonic() if due else self._saved
+        return due
+
+    def validation_due(self) -> bool:
+        due = time.monotonic() - self._validated >= self._run.validate_every_s
+        self._validated = time.monotonic() if due else self._validated
+        return due
+
+
+def _dataset(run: Run) -> Any:
+    how = run.recipe.augmentation if run.augment else run.recipe.augmentation.still()
+    if run.data:
+        return CropDataset(read_index(run.data), augment=how, seed=run.seed, part_size=_part_size(run))
+    from digit.training.rendered import RenderedDataset
+
+    return RenderedDataset(augment=how, seed=run.seed, part_size=_part_size(run))
+
+
+def _part_size(run: Run) -> int:
+    segmentation = find(run.variant).segmentation
+    return PART_SIZE if segmentation is None else segmentation.size
+
+
+def _validation_sets(run: Run, net: nn.Module) -> dict[str, CropDataset]:
+    if run.validation is None:
+        return {}
+    how = run.recipe.augmentation.still()
+    return validation_sets(CropDataset(held_out(run.validation), augment=how, part_size=_part_size(run)), net)
+
+
+def _steps(run: Run, samples: int | None) -> int:
+    if run.steps is not None:
+        return run.steps
+    if samples is None or not isinstance(run.recipe.schedule, Drops):
+        raise UserError("This run has no length of its own; give --steps.")
+    return max(1, round(run.recipe.schedule.epochs * samples / run.recipe.batch))
+
+
+def _micro_batch(run: Run, process: Process) -> int:
+    micro = run.micro_batch or run.recipe.batch // process.size
+    if micro < 1 or run.recipe.batch % (micro * process.size):
+        raise UserError(
+            f"A batch of {run.recipe.batch} cannot be shared by {process.size} processes in micro-batches of {micro}; "
+            "give a --batch that is a multiple of both."
+        )
+    return micro
+
+
+def _plan(parts: tuple[Stage, ...], steps: int) -> Iterator[tuple[Stage, int, int]]:
+    """Each stage with its first step and its number of steps."""
+    first, share = 0, 0.0
+    for stage in parts:
+        share += stage.share
+        end = round(share * steps)
+        yield stage, first, end - first
+        first = end
+
+
+def _learner(run: Run, process: Process) -> Learner:
+    """A new network or the run's last checkpoint."""
+    torch.manual_seed(run.seed)
+    net = build(run.variant)
+    state = run.out / "state.pt"
+    resumed = None
+    if process.first:
+        try:
+            run.out.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UserError(f"Cannot make the folder {run.out} ({error.strerror}); give another --out.") from error
+        resumed = checkpoints.read(state) if state.exists() else None
+        if resumed is None:
+            _begin(net, run)
+    resumed = from_first(process, resumed)
+    net = net.to(process.device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+    if process.size > 1 and process.device.type == "cuda":
+        # Elsewhere there is no such layer: each micro-batch is normalised by itself, running statistics are the first
+        # process's.
+        net = nn.SyncBatchNorm.convert_sync_batchnorm(net)
+    averaged = AveragedModel(net, multi_avg_fn=average, use_buffers=True) if run.recipe.averaged else None
+    kind = AdamW if run.recipe.optimizer == "adamw" else Adam
+    optimizer = kind(_groups(net, run.recipe), betas=run.recipe.betas, weight_decay=run.recipe.weight_decay)
+    learner = Learner(net, averaged, optimizer, GradScaler(process.device.type, enabled=run.precision == "fp16"))
+    if resumed is not None:
+        _restore(learner, resumed, run)
+    return learner
+
+
+def _begin(net: nn.Module, run: Run) -> None:
+    """What a new run starts from."""
+    if run.start is not None:
+        found = checkpoint.load(run.start)
+        if found.state_dict().keys() != net.state_dict().keys():
+            raise UserError(f"{run.start} holds weights of another variant than {run.variant}.")
+        net.load_state_dict(found.state_dict())
+    if run.trunk is not None:
         from digit.training.pretrained import load_hand_trunk
 
-        load_hand_trunk(net.trunk, trunk_from)
-    net = net.to(config.device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
-    for p in net.trunk.parameters():
-        p.requires_grad_(config.trunk_rate > 0)
-    ema = AveragedModel(net, multi_avg_fn=average, use_buffers=True)
-    optimizer = AdamW(groups(net, config), weight_decay=config.weight_decay, betas=(0.9, 0.98))
-    state = config.out / "state.pt"
-    step = restore(state, net, ema, optimizer) if state.exists() else 0
-
-    dataset = CropDataset(read_index(list(config.data)), augment=True, seed=config.seed)
-    loader = DataLoader(
-        dataset,
-        batch_size=config.batch,
-        sampler=EndlessSampler(len(dataset), config.seed, step * config.batch),
-        num_workers=config.workers,
-        persistent_workers=config.workers > 0,
-        pin_memory=config.device != "cpu",
-    )
-    saved = logged = validated = time.monotonic()
-    seen = step
-    sums: list[float] = [0.0] * len(Losses._fields)
-    batches = iter(loader)
-    while step < config.steps:
-        for group in optimizer.param_groups:
-            group["lr"] = group["base"] * rate_at(step, config)
-        batch = {k: v.to(config.device, non_blocking=True) for k, v in next(batches).items()}
-        terms = train_step(net, optimizer, batch, config.device)
-        ema.update_parameters(net)
-        step += 1
-        sums = [s + float(t) for s, t in zip(sums, terms, strict=True)]
-        if step % 100 == 0 or step == config.steps:
-            n, now = step - seen, time.monotonic()
-            log(config, step, now - logged, n * config.batch, [s / n for s in sums], None)
-            logged, seen, sums = now, step, [0.0] * len(sums)
-        if time.monotonic() - saved > config.checkpoint_every_s or step == config.steps:
-            save_state(state, net, ema, optimizer, step)
-            saved = time.monotonic()
-        if config.validation is not None and (
-            time.monotonic() - validated > config.validate_every_s or step == config.steps
-        ):
-            log(config, step, 0.0, 0, [], validate(ema.module, config.validation, device=config.device))
-            validated = time.monotonic()
-    return config.out / "ema.pt"
+        trunk = _trunk(net)
+        if not isinstance(trunk, HandTrunk):
+            raise UserError(f"--trunk is for the lite backbone; {run.variant} has another.")
+        load_hand_trunk(trunk, run.trunk)
 
 
-@torch.no_grad()
-def average(averaged: Sequence[Tensor], current: Sequence[Tensor], count: Tensor | int) -> None:
-    """Exponential moving average with a decay of 0.998, less at the start so that random weights are soon forgotten."""
-    share = max(0.002, 9 / (10 + int(count)))
-    for mean, new in zip(averaged, current, strict=True):
-        if mean.is_floating_point():
-            mean.lerp_(new, share)
-        else:
-            mean.copy_(new)
+def _trunk(net: nn.Module) -> nn.Module:
+    """The pretrained part of a network's backbone."""
+    found = next((m for m in net.modules() if isinstance(m, HandTrunk)), None)
+    return found if found is not None else net.get_submodule("backbone")
 
 
-def groups(net: DigitLite, config: TrainConfig) -> list[dict[str, object]]:
-    trunk = list(net.trunk.parameters())
+def _groups(net: nn.Module, recipe: Recipe) -> list[dict[str, Any]]:
+    if recipe.trunk_rate is None:
+        return [{"params": list(net.parameters()), "base": recipe.rate}]
+    trunk = list(_trunk(net).parameters())
     known = {id(p) for p in trunk}
-    rest = [p for p in net.parameters() if id(p) not in known]
-    found: list[dict[str, object]] = [{"params": rest, "base": config.rate}]
-    if config.trunk_rate > 0:
-        found.append({"params": trunk, "base": config.trunk_rate})
-    return found
+    found = [{"params": [p for p in net.parameters() if id(p) not in known], "base": recipe.rate}]
+    return [*found, {"params": trunk, "base": recipe.trunk_rate}] if recipe.trunk_rate > 0 else found
 
 
-def train_step(net: nn.Module, optimizer: AdamW, batch: dict[str, Tensor], device: str) -> Losses:
-    net.train()
-    image = batch["image"].permute(0, 3, 1, 2).float().div_(255).contiguous(memory_format=torch.channels_last)
-    with torch.autocast(device.split(":")[0], dtype=torch.bfloat16):
-        output = net(image, batch["prior"])
-    terms = losses(output, batch)
-    optimizer.zero_grad(set_to_none=True)
-    total(terms).backward()
-    nn.utils.clip_grad_norm_([p for p in net.parameters() if p.requires_grad], 5.0)
-    optimizer.step()
-    return Losses(*(t.detach() for t in terms))
+def _enter(net: nn.Module, stage: Stage, recipe: Recipe) -> None:
+    """Training mode, for what learns in this stage."""
+    stages.enter(net, stage)
+    if recipe.trunk_rate == 0:
+        _trunk(net).eval().requires_grad_(False)
 
 
-def save_state(path: Path, net: nn.Module, ema: AveragedModel, optimizer: AdamW, step: int) -> None:
-    """Write everything that a resumed run needs, whole or not at all; the averaged weights stand beside it."""
-    for target, what in (
-        (path, {"net": net.state_dict(), "ema": ema.state_dict(), "optimizer": optimizer.state_dict(), "step": step}),
-        (path.with_name("ema.pt"), ema.module.state_dict()),
-    ):
-        part = target.with_suffix(".part")
-        torch.save(what, part)
-        part.replace(target)
+def _shared(net: nn.Module, process: Process) -> nn.Module:
+    """The network; among several processes in the wrapper that averages their gradients."""
+    if process.size == 1:
+        return net
+    return DistributedDataParallel(net, device_ids=[process.device] if process.device.type == "cuda" else None)
 
 
-def restore(path: Path, net: nn.Module, ema: AveragedModel, optimizer: AdamW) -> int:
+def _save(run: Run, learner: Learner) -> None:
+    state = {
+        "variant": find(run.variant).name,
+        "step": learner.step,
+        "net": learner.net.state_dict(),
+        "ema": None if learner.averaged is None else learner.averaged.state_dict(),
+        "optimizer": learner.optimizer.state_dict(),
+        "scaler": learner.scaler.state_dict(),
+    }
+    checkpoints.write(run.out / "state.pt", state)
+    checkpoint.save(
+        run.out / "weights.safetensors", learner.best, describe(run) | {"step": learner.step}, model=run.variant
+    )
+
+
+def _restore(learner: Learner, state: dict[str, Any], run: Run) -> None:
+    """Also takes the first format: digit-lite alone, no variant, no scaler."""
+    name = state.get("variant", "digit-lite")
+    if name != find(run.variant).name:
+        raise UserError(f"{run.out} holds a run of {name}; give another --out or --variant {name}.")
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-        net.load_state_dict(state["net"])
-        ema.load_state_dict(state["ema"])
-        if len(state["optimizer"]["param_groups"]) == len(optimizer.param_groups):
-            bases = [group["base"] for group in optimizer.param_groups]
-            optimizer.load_state_dict(state["optimizer"])
-            for group, base in zip(optimizer.param_groups, bases, strict=True):
-                group["base"] = base
-        return int(state["step"])
-    except (RuntimeError, KeyError, ValueError) as error:
-        raise UserError(f"Cannot resume from {path} ({error}); give another --out.") from error
-
-
-def log(config: TrainConfig, step: int, seconds: float, samples: int, means: list[float], scores: object) -> None:
-    """Append a line of JSON to ``out/log.jsonl`` and print it."""
-    row: dict[str, object] = {"step": step}
-    if means:
-        row |= {"samples_per_s": round(samples / max(seconds, 1e-9), 1)}
-        row |= {name: round(v, 4) for name, v in zip(Losses._fields, means, strict=True)}
-    if scores is not None:
-        row["validation"] = scores
-    line = json.dumps(row)
-    print(line, flush=True)
-    with (config.out / "log.jsonl").open("a") as file:
-        file.write(line + "\n")
-
-
-def describe(config: TrainConfig) -> dict[str, object]:
-    """The run as plain values, for a checkpoint's metadata."""
-    return {k: str(v) if isinstance(v, Path | tuple) else v for k, v in asdict(config).items()}
+        learner.net.load_state_dict(state["net"])
+        if learner.averaged is not None:
+            learner.averaged.load_state_dict(state["ema"])
+        # Rates and groups are the recipe's: a trunk that thaws or freezes joins or leaves behind the other weights.
+        own = learner.optimizer.state_dict()
+        count = sum(len(group["params"]) for group in own["param_groups"])
+        moments = {i: moment for i, moment in state["optimizer"]["state"].items() if i < count}
+        learner.optimizer.load_state_dict(own | {"state": moments})
+        if state.get("scaler"):
+            learner.scaler.load_state_dict(state["scaler"])
+        learner.step = int(state["step"])
+    except (RuntimeError, KeyError, ValueError, TypeError, AttributeError) as error:
+        fault = str(error).splitlines()[0]
+        raise UserError(f"Cannot resume from {run.out / 'state.pt'} ({fault}); give another --out.") from error

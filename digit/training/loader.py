@@ -1,0 +1,46 @@
+"""Micro-batches for this process, from folders or rendered on the fly."""
+
+import signal
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from digit.training.losses import UNKNOWN_PART, Batch
+from digit.training.processes import Process
+from digit.training.stream import SampleStream
+
+
+def micro_batches(
+    dataset: Dataset[Batch], stream: SampleStream, process: Process, workers: int, spawn: bool
+) -> Iterator[Batch]:
+    """Batches on this process's device, without end. ``spawn`` starts clean worker processes: they may draw."""
+    options: dict[str, Any] = {"multiprocessing_context": "spawn"} if spawn and workers else {}
+    loader = DataLoader(
+        dataset,
+        batch_sampler=stream,
+        num_workers=workers,
+        persistent_workers=workers > 0,
+        pin_memory=process.device.type == "cuda",
+        worker_init_fn=leave_stopping_to_the_trainer,
+        **options,
+    )
+    for batch in loader:
+        yield ready(batch, process.device)
+
+
+def ready(batch: Batch, device: torch.device) -> Batch:
+    """On the device, with what nobody annotated marked as `digit.training.losses` wants it."""
+    batch = {name: tensor.to(device, non_blocking=True) for name, tensor in batch.items()}
+    unknown = ~batch["parts_valid"][:, None, None]
+    return batch | {
+        "parts": batch["parts"].masked_fill(unknown, UNKNOWN_PART),
+        "hands": batch["hands"].masked_fill(~batch["hands_valid"][:, None], -1.0),
+    }
+
+
+def leave_stopping_to_the_trainer(_: int) -> None:
+    """A key press reaches all processes; the workers end with the one that they serve."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    torch.set_num_threads(1)

@@ -1,0 +1,77 @@
+"""Training samples that `digit.synth` renders in the worker processes, so that no set on disk is needed."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+from torch.utils.data import Dataset
+
+from digit.crops import PART_SIZE
+from digit.geometry import Array
+from digit.interhand import Sample
+from digit.interhand_files import BBOX_OVER_JOINTS
+from digit.synth.generate import Picture, picture
+from digit.training.augment import Augmentation, bbox_of, cut, draw_warp
+from digit.training.dataset import tensors
+from digit.training.losses import Batch
+from digit.training.prior import draw_prior
+
+#: Pictures until the numbers of a seed are used up.
+ENDLESS = 2**31
+
+
+class RenderedDataset(Dataset[Batch]):
+    """As `digit.training.dataset.CropDataset`; sample ``i`` is picture ``i`` of the set that ``seed`` makes."""
+
+    def __init__(self, *, augment: Augmentation, seed: int = 0, prior: bool = True, part_size: int = PART_SIZE) -> None:
+        self.augmentation, self.seed, self.prior, self.part_size = augment, seed, prior, part_size
+
+    def __len__(self) -> int:
+        return ENDLESS
+
+    def __getitem__(self, i: int) -> Batch:
+        rng = np.random.default_rng([self.seed, i])
+        warp = draw_warp(rng, self.augmentation)
+        sample, image, parts = self._picture(i)
+        crop = cut(sample, image, parts, bbox_of(sample, self.augmentation), warp, self.part_size)
+        return tensors(crop, draw_prior(crop, rng) if self.prior else np.zeros((42, 4), np.float32))
+
+    def _picture(self, i: int) -> tuple[Sample, np.ndarray, np.ndarray]:
+        """Picture ``i``; where its hands lie outside, one from behind the end in its place."""
+        made = picture(self.seed, i)
+        if made.joint_valid.sum() < 2:
+            return self._picture(i + ENDLESS)
+        return labels(made, i), compressed(made), made.parts
+
+
+def labels(made: Picture, i: int) -> Sample:
+    """What a set on disk would say of the picture (`digit.interhand`)."""
+    hands = made.hands.astype(bool)
+    return Sample(
+        annotation_id=i,
+        image_path=Path(),
+        parts_path=None,
+        K=made.K,
+        joints_mm=made.joints_mm.astype(np.float64),
+        joints_px=made.joints_px.astype(np.float64),
+        joint_valid=made.joint_valid.astype(bool),
+        root_known=hands,
+        bbox=_bbox(made),
+        hands=hands,
+        hands_valid=True,
+        rootnet_mm=np.full(2, np.nan),
+    )
+
+
+def compressed(made: Picture) -> np.ndarray:
+    """The picture's pixels as its JPEG file would hold them."""
+    ok, jpeg = cv2.imencode(".jpg", made.image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, made.quality])
+    assert ok
+    return np.asarray(cv2.imdecode(jpeg, cv2.IMREAD_COLOR_RGB))
+
+
+def _bbox(made: Picture) -> Array:
+    seen = made.joints_px[made.joint_valid > 0].astype(np.float64)
+    low, high = seen.min(axis=0), seen.max(axis=0)
+    grown = (high - low) * BBOX_OVER_JOINTS
+    return np.concatenate([(low + high - grown) / 2, grown])
