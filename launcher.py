@@ -39,6 +39,21 @@ def parser() -> argparse.ArgumentParser:
     )
     network.add_argument("--hand-model", type=Path, metavar="PATH", help="hand_landmarker.task of your own")
     network.add_argument("--prior", action=on_off, help="hand MediaPipe's landmarks to the network (default: on)")
+    streams = parser.add_argument_group("streams to other programs")
+    streams.add_argument(
+        "--stream",
+        action="append",
+        default=[],
+        metavar="NAME[:ADDRESS]",
+        help="websocket, osc, vmc, udp, lsl, rerun or camera; may be given several times",
+    )
+    streams.add_argument(
+        "--stream-network",
+        nargs="?",
+        const="",
+        metavar="TOKEN",
+        help="let streams leave this computer; clients of the WebSocket must know TOKEN (default: a new one, shown)",
+    )
     view = parser.add_argument_group("camera and view")
     view.add_argument("--focal", type=_between(float, 1), metavar="PX", help="focal length in pixels, for true depths")
     view.add_argument(

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from demo.settings import Settings, load_settings
+from demo.streams.protocols import parse_stream
 
 SAMPLE = Path(__file__).parents[1] / "assets" / "sample.mp4"
 
@@ -45,7 +46,12 @@ def settings_from_arguments(arguments: Namespace, saved: Settings) -> Settings:
         "prior": arguments.prior,
         "smooth": arguments.smooth,
         "mirror": arguments.mirror,
+        "streams": tuple(arguments.stream) or None,
+        "stream_network": None if arguments.stream_network is None else True,
+        "stream_token": arguments.stream_network,
     }
+    for stream in arguments.stream:
+        parse_stream(stream)
     if arguments.fov is not None and arguments.focal is None:
         settings = replace(settings, focal_px=None)
     return replace(settings, **{name: value for name, value in given.items() if value is not None})

@@ -1,5 +1,6 @@
 """The pipeline without a window: every frame of a source into an overlay video, a table of Scenes and some figures."""
 
+import sys
 from collections.abc import Callable, Iterable
 from contextlib import closing
 from itertools import chain, islice
@@ -13,11 +14,12 @@ from tqdm import tqdm
 from demo.overlay import paint
 from demo.overlay_video import OverlayVideo
 from demo.pipeline import Pipeline, open_exact_pipeline
-from demo.records import Frame
+from demo.records import Frame, Scene
 from demo.scene_table import SceneTable
 from demo.settings import Settings
 from demo.sources import open_source
 from demo.stats import percentiles_ms
+from demo.streams.hub import streams_of
 from digit.errors import UserError
 
 #: Loads backend and detector of the settings, telling each step in a few words.
@@ -41,8 +43,12 @@ def run_headless(
         with (
             tqdm(total=total, unit="frame", desc=source.name) as bar,
             closing(open_pipeline(settings, bar.set_postfix_str)) as pipeline,
+            closing(streams_of(settings)) as streams,
         ):
-            figures = _run(islice(chain(first, frames), max_frames), source.fps, pipeline, settings, out, bar)
+            for line in streams.opened():
+                bar.write(line, file=sys.stderr)
+            frames = islice(chain(first, frames), max_frames)
+            figures = _run(frames, source.fps, pipeline, settings, out, bar, streams.put)
         return figures, source.notice
 
 
@@ -59,7 +65,13 @@ def _unwritable(out: Path, error: Exception) -> UserError:
 
 
 def _run(
-    frames: Iterable[Frame], fps: float | None, pipeline: Pipeline, settings: Settings, out: Path, bar: "tqdm[Any]"
+    frames: Iterable[Frame],
+    fps: float | None,
+    pipeline: Pipeline,
+    settings: Settings,
+    out: Path,
+    bar: "tqdm[Any]",
+    tap: Callable[[Scene], None],
 ) -> dict[str, Any]:
     timings: list[dict[str, float]] = []
     two_hands = 0
@@ -68,6 +80,7 @@ def _run(
         with OverlayVideo(out / "overlay.mp4", fps) as video, SceneTable(out / "scenes.arrow") as table:
             for frame in frames:
                 scene = pipeline(frame)
+                tap(scene)
                 began_s = perf_counter()
                 video.write(paint(frame.image, scene, settings.overlay), frame.time_ns)
                 table.write(scene)

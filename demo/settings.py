@@ -41,6 +41,9 @@ class Settings:
     smooth: bool = True
     prior: bool = True  # hand MediaPipe's landmarks to the network
     mirror: bool = False  # of the view only
+    streams: tuple[str, ...] = ()  # NAME[:ADDRESS] of each stream that runs from the start
+    stream_network: bool = False  # streams may leave this computer
+    stream_token: str = ""  # what other computers must know to connect; "" = a fresh one
     overlay: OverlayOptions = field(default_factory=OverlayOptions)
 
 

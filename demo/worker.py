@@ -45,6 +45,8 @@ class Worker:
     def __init__(
         self, settings: Settings, open_source: OpenSource = open_source, open_pipeline: OpenPipeline = open_pipeline
     ) -> None:
+        #: Called in the inference thread with every Scene; must not wait. May be set at any time.
+        self.tap: Callable[[Scene], None] | None = None
         self._settings = settings
         self._open_source, self._open_pipeline = open_source, open_pipeline
         self._frames: Latest[Frame] = Latest()
@@ -152,6 +154,8 @@ class Worker:
                         continue
                     pipeline.settings = self._settings
                     scene = pipeline(frame)
+                    if self.tap is not None:
+                        self.tap(scene)
                     self._meter.add(scene)
                     self._scenes.put(scene)
                     if self._status == WAITING:

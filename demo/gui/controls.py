@@ -47,6 +47,7 @@ class TopBar(QWidget):
     open_asked = pyqtSignal()
     pause_asked = pyqtSignal()
     screenshot_asked = pyqtSignal()
+    streams_asked = pyqtSignal()
     full_screen_asked = pyqtSignal()
     help_asked = pyqtSignal()
 
@@ -76,6 +77,7 @@ class TopBar(QWidget):
         row.addStretch(1)
         row.addWidget(self.pause)
         row.addWidget(_tool("camera", "Screenshot (S)", self.screenshot_asked))
+        row.addWidget(_tool("streams", "Streams to other programs (T)", self.streams_asked))
         row.addWidget(_tool("full", "Full screen (F)", self.full_screen_asked))
         row.addWidget(_tool("help", "Keyboard shortcuts (?)", self.help_asked))
         self.source.activated.connect(self._source_picked)

@@ -19,6 +19,7 @@ SHORTCUTS = (
     (("V",), "V", "3D view: front, side, top"),
     (("O",), "O", "Open a video"),
     (("S",), "S", "Screenshot"),
+    (("T",), "T", "Streams to other programs"),
     (("F", "F11"), "F", "Full screen"),
     (("?", "F1"), "?  F1", "This sheet"),
     (("Escape",), "Esc", "Leave this sheet or full screen"),

@@ -39,7 +39,7 @@ class _Drawn(QIconEngine):
 
 
 def icon(name: str) -> QIcon:
-    """One of play, pause, again, camera, full, help, open, close."""
+    """One of play, pause, again, camera, full, help, open, close, streams."""
     return QIcon(_Drawn(_FIGURES[name]))
 
 
@@ -84,6 +84,16 @@ def _open(painter: QPainter) -> None:
     painter.drawPolygon(QPolygonF([QPointF(*point) for point in ((1.8, 12.8), (4, 7.4), (15, 7.4), (12.8, 12.8))]))
 
 
+def _streams(painter: QPainter) -> None:
+    painter.setBrush(painter.pen().color())
+    painter.drawEllipse(QPointF(8, 8), 1.4, 1.4)
+    painter.setBrush(Qt.BrushStyle.NoBrush)
+    for radius in (3.6, 6.4):
+        box = QRectF(8 - radius, 8 - radius, 2 * radius, 2 * radius)
+        painter.drawArc(box, -50 * 16, 100 * 16)
+        painter.drawArc(box, 130 * 16, 100 * 16)
+
+
 def _close(painter: QPainter) -> None:
     painter.drawLine(QPointF(4.5, 4.5), QPointF(11.5, 11.5))
     painter.drawLine(QPointF(11.5, 4.5), QPointF(4.5, 11.5))
@@ -98,4 +108,5 @@ _FIGURES = {
     "help": _help,
     "open": _open,
     "close": _close,
+    "streams": _streams,
 }

@@ -12,12 +12,13 @@ def place() -> QWidget:
     return empty
 
 
-def panel(view: QWidget, bar: QWidget) -> QFrame:
-    """A view with its bar below, in a frame."""
+def panel(view: QWidget, *bars: QWidget) -> QFrame:
+    """A view with its bars below, in a frame."""
     frame = QFrame(objectName="panel")
     column = QVBoxLayout(frame)
     column.setContentsMargins(theme.UNIT, theme.UNIT, theme.UNIT, theme.UNIT)
     column.setSpacing(theme.UNIT)
     column.addWidget(view, 1)
-    column.addWidget(bar)
+    for bar in bars:
+        column.addWidget(bar)
     return frame

@@ -38,6 +38,8 @@ QPushButton:focus, QToolButton:focus, QComboBox:focus {{ border-color: {ACCENT};
 QPushButton:pressed, QToolButton:pressed {{ background: {LINE}; }}
 QPushButton:checked, QToolButton:checked {{ background: #1d3b3a; border-color: {ACCENT}; color: {TEXT}; }}
 QPushButton:disabled, QToolButton:disabled, QComboBox:disabled {{ color: {FAINT}; }}
+QLineEdit {{ background: {GROUND}; border: 1px solid {LINE}; border-radius: 6px; min-height: 26px; padding: 0 8px; }}
+QLineEdit:focus {{ border-color: {ACCENT}; }}
 QComboBox {{ padding-right: 6px; }}
 QComboBox::drop-down {{ border: 0; width: 22px; }}
 QComboBox QAbstractItemView {{

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from PyQt6.QtCore import QStandardPaths, Qt, QTimer
 from PyQt6.QtGui import QCloseEvent, QKeySequence, QShortcut
-from PyQt6.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QMainWindow, QPushButton, QVBoxLayout, QWidget
+from PyQt6.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QMainWindow, QVBoxLayout, QWidget
 
 from demo.gui import theme
 from demo.gui.banner import Banner
@@ -19,8 +19,11 @@ from demo.gui.help import SHORTCUTS, HelpSheet
 from demo.gui.history import History
 from demo.gui.hud import hud_line
 from demo.gui.panel import panel, place
+from demo.gui.signals_strip import SignalsStrip
 from demo.gui.startup import Startup
+from demo.gui.streams_panel import StreamsPanel
 from demo.gui.video_view import VideoView
+from demo.gui.view_bar import ViewBar, following
 from demo.records import Scene
 from demo.settings import Settings, needs_restart, save_settings
 from digit.errors import UserError
@@ -96,7 +99,7 @@ class Window(QMainWindow):
         self.video = VideoView()
         self.draw_bar = DrawBar(self.settings)
         self._hands_place, self._plots_place = place(), place()
-        self.view_buttons = {name: QPushButton(name.capitalize(), checkable=True) for name in ("front", "side", "top")}
+        self.view_bar, self.signals = ViewBar(self.show_view), SignalsStrip()
         self.hud = QLabel(objectName="hud")
         column = QVBoxLayout(central)
         column.setContentsMargins(12, 10, 12, 8)
@@ -107,26 +110,13 @@ class Window(QMainWindow):
         views = QHBoxLayout()
         views.setSpacing(theme.UNIT)
         views.addWidget(panel(self.video, self.draw_bar), 3)
-        views.addWidget(panel(self._hands_place, self._view_bar()), 2)
+        views.addWidget(panel(self._hands_place, self.signals, self.view_bar), 2)
         column.addLayout(views, 1)
         column.addWidget(self._plots_place)
         column.addWidget(self.hud)
         self._plots_place.setFixedHeight(168)
         self.help = HelpSheet(central)
-
-    def _view_bar(self) -> QWidget:
-        bar = QWidget()
-        row = QHBoxLayout(bar)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(6)
-        for name, button in self.view_buttons.items():
-            button.setToolTip(f"See the hands from the {name} (V for the next)")
-            button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-            button.clicked.connect(lambda _, name=name: self.show_view(name))
-            row.addWidget(button)
-        row.addStretch(1)
-        row.addWidget(QLabel("drag to turn · wheel to zoom", objectName="caption"))
-        return bar
+        self.streams = StreamsPanel(central, self.settings)
 
     def _connect(self) -> None:
         for bar in (self.top, self.draw_bar):
@@ -135,6 +125,7 @@ class Window(QMainWindow):
         self.top.pause_asked.connect(self.toggle_pause)
         self.top.screenshot_asked.connect(self.screenshot)
         self.top.full_screen_asked.connect(self.toggle_full_screen)
+        self.top.streams_asked.connect(self.streams.toggle)
         self.top.help_asked.connect(self.help.toggle)
         self.video.drawn.connect(self._drawn)
         bar = self.draw_bar
@@ -151,6 +142,7 @@ class Window(QMainWindow):
             "V": self.next_view,
             "O": self.open_video,
             "S": self.screenshot,
+            "T": self.streams.toggle,
             "F": self.toggle_full_screen,
             "?": self.help.toggle,
             "Escape": self._escape,
@@ -175,6 +167,7 @@ class Window(QMainWindow):
             self._look_at_worker(self.worker)
         if self.hands is not None and self._undrawn is None:  # the video comes first
             self.hands.refresh()
+        self.signals.show_packet(self.streams.hub.packet)
         now_ns = monotonic_ns()
         if now_ns - self._figures_ns > FIGURES_EVERY_NS:
             self._figures_ns = now_ns
@@ -214,6 +207,7 @@ class Window(QMainWindow):
         if self.worker is None and not self._idle and self._leaving is None and self._startup.imported.is_set():
             try:
                 self.worker = self._start_worker(self.settings)
+                self.worker.tap = self.streams.hub.put
                 self.top.show_running("pause")
             except Exception as error:
                 self._fail(error)
@@ -297,8 +291,8 @@ class Window(QMainWindow):
         if self.plots is not None and not self.paused:
             self.plots.refresh(self.history, now_ns)
         view = self.hands.view if self.hands is not None else ""
-        for name, button in self.view_buttons.items():
-            button.setChecked(name == view)
+        self.view_bar.show_view(view)
+        self.streams.refresh()
 
     # What a person does
 
@@ -314,6 +308,7 @@ class Window(QMainWindow):
         self.draw_bar.show_settings(settings)
         self._saving.start()
         self.video.set_mirror(settings.mirror)
+        self.streams.hub.overlay = settings.overlay
         if old.overlay != settings.overlay:
             self._repaint()
         if needs_restart(old, settings):
@@ -350,14 +345,11 @@ class Window(QMainWindow):
         """Turn the 3D view to "front", "side" or "top"."""
         if self.hands is not None:
             self.hands.show_view(name)
-        for other, button in self.view_buttons.items():
-            button.setChecked(other == name)
+        self.view_bar.show_view(name)
 
     def next_view(self) -> None:
         """The named view after the one that is shown."""
-        names = list(self.view_buttons)
-        here = self.hands.view if self.hands is not None else ""
-        self.show_view(names[(names.index(here) + 1) % len(names)] if here in names else names[0])
+        self.show_view(following(self.hands.view if self.hands is not None else ""))
 
     def toggle_full_screen(self) -> None:
         """Fill the screen, or go back."""
@@ -366,6 +358,8 @@ class Window(QMainWindow):
     def _escape(self) -> None:
         if not self.help.isHidden():
             self.help.toggle()
+        elif not self.streams.isHidden():
+            self.streams.toggle()
         elif self.isFullScreen():
             self.toggle_full_screen()
 
@@ -388,6 +382,7 @@ class Window(QMainWindow):
             self._leave()
             if self._leaving is not None:
                 self._leaving.stop()
+            self.streams.hub.close()
             if self._startup is not None:
                 self._startup.close()
             if self.plots is not None:

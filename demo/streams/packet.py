@@ -5,13 +5,14 @@ each hand, little-endian, so that ``np.frombuffer`` reads them in a line.
 """
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from time import monotonic_ns
 from typing import Any
 
 import numpy as np
 
 from demo.records import Hand, Scene
+from demo.settings import OverlayOptions
 from demo.streams import openxr, quaternion
 from demo.streams.openxr import FROM_INTERHAND, JOINTS, HandPose
 from demo.streams.signals import CONTACT_PARTS, FINGERS, Contact, Signals, SignalTrack
@@ -43,6 +44,7 @@ class Packet:
     scene: Scene
     hands: tuple[StreamedHand, ...]
     contacts: tuple[Contact, ...]
+    overlay: OverlayOptions = field(default_factory=OverlayOptions)  # how streams that carry the picture paint it
 
 
 class Packing:
@@ -53,7 +55,7 @@ class Packing:
         self._sequence = -1
         self._last: Packet | None = None
 
-    def __call__(self, scene: Scene) -> Packet:
+    def __call__(self, scene: Scene, overlay: OverlayOptions | None = None) -> Packet:
         """The packet of the next Scene."""
         self._sequence += 1
         poses = poses_of(scene.hands)
@@ -64,7 +66,7 @@ class Packing:
             StreamedHand(hand, pose, _confidence(hand), *velocities(before.get(pose.side), pose, dt_s), own)
             for hand, pose, own in zip(scene.hands, poses, signals, strict=True)
         )
-        self._last = Packet(self._sequence, scene, hands, contacts)
+        self._last = Packet(self._sequence, scene, hands, contacts, overlay or OverlayOptions())
         return self._last
 
 

@@ -1,0 +1,210 @@
+"""The sheet that starts and stops streams, and says who listens and how to."""
+
+from PyQt6.QtCore import QEvent, QObject, Qt
+from PyQt6.QtGui import QColor, QGuiApplication, QMouseEvent, QPainter, QPaintEvent
+from PyQt6.QtWidgets import (
+    QCheckBox,
+    QFrame,
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from demo.gui import theme
+from demo.settings import Settings
+from demo.streams.address import Network
+from demo.streams.hub import streams_of
+from demo.streams.outlet import State
+from demo.streams.protocols import PROTOCOLS, Protocol, example
+
+
+class StreamRow:
+    """The widgets of one protocol."""
+
+    def __init__(self, protocol: Protocol) -> None:
+        self.protocol = protocol
+        self.switch = QPushButton("Start", checkable=True)
+        self.switch.setFixedWidth(70)
+        self.switch.setAccessibleName(f"Start or stop {protocol.title}")
+        title = QLabel(f"{protocol.title}<br><span style='color:{theme.MUTED};font-size:11px'>{protocol.what}</span>")
+        title.setWordWrap(True)
+        self.title = title
+        self.address = QLineEdit()
+        self.address.setPlaceholderText(protocol.address)
+        self.address.setAccessibleName(f"Address of {protocol.title}")
+        self.address.setFixedWidth(170)
+        self.status = QLabel()
+        self.status.setWordWrap(True)
+        self.status.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.copy = QPushButton("Copy")
+        self.copy.setAccessibleName(f"Copy how to listen to {protocol.title}")
+
+    @property
+    def stream(self) -> str:
+        """``NAME[:ADDRESS]`` as it is written in this row."""
+        address = self.address.text().strip()
+        return f"{self.protocol.name}:{address}" if address else self.protocol.name
+
+    def show_state(self, state: State | None) -> None:
+        """How it does; None when it was not started."""
+        on = state is not None and state.status in ("starting", "running")
+        self.switch.setChecked(on)
+        self.switch.setText("Stop" if on else "Start")
+        failed = state is not None and state.status == "failed"
+        self.status.setStyleSheet(f"color: {theme.ERROR if failed else theme.MUTED}; font-size: 11px;")
+        self.status.setText(said(state))
+
+
+def said(state: State | None) -> str:
+    """A stream's state in a few words."""
+    if state is None or state.status == "stopped":
+        return ""
+    if state.status == "failed":
+        return state.why
+    if state.status == "starting":
+        return "starting"
+    parts = [state.address, f"{state.rate_hz:.0f} /s"]
+    if state.clients is not None:
+        parts.append("1 client" if state.clients == 1 else f"{state.clients} clients")
+    if state.latency_ms is not None:
+        parts.append(f"capture to client {state.latency_ms:.0f} ms")
+    return " · ".join(parts)
+
+
+class StreamsPanel(QWidget):
+    """Lies over its parent while it is shown; a click beside the sheet hides it. Owns the streams."""
+
+    def __init__(self, parent: QWidget, settings: Settings) -> None:
+        super().__init__(parent)
+        parent.installEventFilter(self)
+        self.hub = streams_of(settings)
+        self.rows = {name: StreamRow(protocol) for name, protocol in PROTOCOLS.items()}
+        for stream in settings.streams:
+            name, _, address = stream.partition(":")
+            self.rows[name].address.setText(address)
+        self.network = QCheckBox("Other computers: streams may leave this one; a WebSocket then asks for the token")
+        self.network.setChecked(self.hub.network.allowed)
+        self.token = QLineEdit(self.hub.network.token)
+        self.token.setReadOnly(True)
+        self.token.setFixedWidth(170)
+        self.token.setAccessibleName("Token")
+        self._sheet = QFrame()
+        self._sheet.setObjectName("panel")
+        self._sheet.setMaximumWidth(940)
+        self._lay_out()
+        self._connect()
+        self.hide()
+        self.refresh()
+
+    def _lay_out(self) -> None:
+        column = QVBoxLayout(self._sheet)
+        column.setContentsMargins(28, 20, 28, 20)
+        column.setSpacing(theme.UNIT)
+        head = QHBoxLayout()
+        title = QLabel("Streams to other programs")
+        title.setObjectName("brand")
+        head.addWidget(title)
+        head.addStretch(1)
+        self.close_button = QPushButton("Close")
+        head.addWidget(self.close_button)
+        column.addLayout(head)
+        grid = QGridLayout()
+        grid.setHorizontalSpacing(14)
+        grid.setVerticalSpacing(10)
+        grid.setColumnStretch(1, 3)
+        grid.setColumnStretch(3, 2)
+        grid.setColumnMinimumWidth(3, 210)
+        for n, row in enumerate(self.rows.values()):
+            for place, widget in enumerate((row.switch, row.title, row.address, row.status, row.copy)):
+                grid.addWidget(widget, n, place)
+        column.addLayout(grid)
+        foot = QHBoxLayout()
+        foot.addWidget(self.network)
+        foot.addStretch(1)
+        foot.addWidget(self.token)
+        column.addLayout(foot)
+        self.hint = QLabel("")
+        self.hint.setObjectName("caption")
+        self.hint.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        column.addWidget(self.hint)
+        around = QHBoxLayout(self)
+        around.setContentsMargins(24, 24, 24, 24)
+        around.addStretch(1)
+        around.addWidget(self._sheet, 20, Qt.AlignmentFlag.AlignVCenter)
+        around.addStretch(1)
+
+    def _connect(self) -> None:
+        self.close_button.clicked.connect(self.toggle)
+        self.network.clicked.connect(self._allow)
+        for name, row in self.rows.items():
+            row.switch.clicked.connect(lambda on, name=name: self._switch(name, on))
+            row.copy.clicked.connect(lambda _, name=name: self._copy(name))
+            row.address.editingFinished.connect(lambda name=name: self._address_edited(name))
+
+    def toggle(self) -> None:
+        """Show or hide."""
+        if self.isHidden():
+            self.setGeometry(self.parentWidget().rect())
+            self.refresh()
+            self.show()
+            self.raise_()
+        else:
+            self.hide()
+
+    def refresh(self) -> None:
+        """Follow the streams; a few times a second is enough."""
+        states = self.hub.states()
+        for name, row in self.rows.items():
+            row.show_state(states.get(name))
+        self.token.setVisible(self.hub.network.allowed)
+
+    def _switch(self, name: str, on: bool) -> None:
+        if on:
+            self.hub.start(self.rows[name].stream)
+        else:
+            self.hub.stop(name)
+        self.refresh()
+
+    def _address_edited(self, name: str) -> None:
+        row = self.rows[name]
+        if row.switch.isChecked() and row.address.isModified():
+            self._switch(name, True)
+        row.address.setModified(False)
+
+    def _allow(self, allowed: bool) -> None:
+        """Streams that run keep what they were started with, unless the network was taken from them."""
+        self.hub.network = Network.opened(self.token.text()) if allowed else Network()
+        self.token.setText(self.hub.network.token)
+        if not allowed:
+            for name, state in self.hub.states().items():
+                if state.status == "running":
+                    self.hub.start(self.rows[name].stream)
+        self.refresh()
+
+    def _copy(self, name: str) -> None:
+        state = self.hub.states().get(name)
+        row = self.rows[name]
+        address = (state.address if state else "") or row.address.text().strip() or row.protocol.address
+        text = example(name, address, self.hub.network)
+        QGuiApplication.clipboard().setText(text)
+        self.hint.setText(f"Copied: {text}")
+
+    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
+        if event.type() == QEvent.Type.Resize:
+            self.setGeometry(self.parentWidget().rect())
+        return False
+
+    def mousePressEvent(self, event: QMouseEvent | None) -> None:
+        if not self._sheet.geometry().contains(event.position().toPoint()):
+            self.hide()
+
+    def paintEvent(self, event: QPaintEvent | None) -> None:
+        painter = QPainter(self)
+        shade = QColor(theme.GROUND)
+        shade.setAlpha(190)
+        painter.fillRect(self.rect(), shade)
+        painter.end()

@@ -1,0 +1,92 @@
+"""All streams of a run: takes every Scene, solves its poses once and hands them to each outlet."""
+
+import threading
+from time import monotonic, sleep
+
+from demo.latest import Latest
+from demo.records import Scene
+from demo.settings import OverlayOptions, Settings
+from demo.streams.address import Network
+from demo.streams.outlet import Outlet, State
+from demo.streams.packet import Packet, Packing
+from demo.streams.protocols import example, opener, parse_stream
+from digit.errors import UserError
+
+
+class Streams:
+    """Any thread may call `put`; it never waits. Streams start and stop while Scenes flow."""
+
+    def __init__(self, network: Network | None = None) -> None:
+        self.network = network or Network()
+        self.overlay = OverlayOptions()  # of the streams that carry the picture
+        self._scenes: Latest[Scene] = Latest()
+        self._outlets: dict[str, Outlet] = {}
+        self._packet: Packet | None = None
+        self._thread = threading.Thread(target=self._run, name="streams", daemon=True)
+        self._thread.start()
+
+    def put(self, scene: Scene) -> None:
+        """Take the newest Scene."""
+        self._scenes.put(scene)
+
+    @property
+    def packet(self) -> Packet | None:
+        """The newest packet: what the window shows of the signals."""
+        return self._packet
+
+    def start(self, stream: str) -> None:
+        """Start ``NAME[:ADDRESS]``, in place of a stream of that name. Raises UserError for an unknown name.
+
+        What else is wrong with it is said by its `State`.
+        """
+        name, address = parse_stream(stream)
+        self.stop(name)
+        self._outlets = self._outlets | {name: Outlet(name, opener(name, address, self.network))}
+
+    def stop(self, name: str) -> None:
+        """Stop that stream, if it runs, and wait until its address is free."""
+        outlet = self._outlets.get(name)
+        if outlet is not None:
+            self._outlets = {other: kept for other, kept in self._outlets.items() if other != name}
+            outlet.stop()
+
+    def states(self) -> dict[str, State]:
+        """How each stream that was started does."""
+        return {name: outlet.state for name, outlet in self._outlets.items()}
+
+    def opened(self, timeout_s: float = 10.0) -> tuple[str, ...]:
+        """Wait until each stream has started; how to listen to each. Raises UserError when one could not start."""
+        deadline_s = monotonic() + timeout_s
+        while any(state.status == "starting" for state in self.states().values()) and monotonic() < deadline_s:
+            sleep(0.02)
+        for state in self.states().values():
+            if state.status == "failed":
+                raise UserError(state.why)
+        return tuple(f"{name}: {example(name, state.address, self.network)}" for name, state in self.states().items())
+
+    def close(self) -> None:
+        """Stop them all."""
+        self._scenes.close()
+        self._thread.join(5)
+        for name in tuple(self._outlets):
+            self.stop(name)
+
+    def _run(self) -> None:
+        packing = Packing()
+        while not self._scenes.ended:
+            scene = self._scenes.wait(timeout_s=1.0)
+            if scene is not None:
+                packet = packing(scene, self.overlay)
+                for outlet in self._outlets.values():
+                    outlet.put(packet)
+                self._packet = packet
+
+
+def streams_of(settings: Settings) -> Streams:
+    """The streams of these settings, started."""
+    network = Network.opened(settings.stream_token) if settings.stream_network else Network()
+    streams = Streams(network)
+    streams.overlay = settings.overlay
+    for stream in settings.streams:
+        streams.start(stream)
+    return streams

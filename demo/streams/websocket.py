@@ -1,0 +1,259 @@
+"""WebSocket server: JSON under ``/``, bytes under ``/binary``, and a page for the browser on the same port.
+
+Each client has one pending message, the newest; a client that reads slowly skips, one that does not read for `STALL_S`
+is cut off, one that floods is closed. On loopback everybody on this computer may connect, but no foreign web page
+(Origin and Host are checked). On another address the token is asked for.
+"""
+
+import asyncio
+import hmac
+import json
+import logging
+import math
+import socket
+import threading
+from concurrent.futures import Future
+from http import HTTPStatus
+from pathlib import Path
+from time import monotonic, monotonic_ns
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs, urlsplit
+
+from demo.streams.address import Network, is_local, parse_address
+from demo.streams.packet import Packet, hello, to_bytes, to_json
+from digit.errors import UserError
+
+if TYPE_CHECKING:
+    from websockets.asyncio.server import ServerConnection
+    from websockets.http11 import Request, Response
+
+PORT = 8765
+PAGE = Path(__file__).parents[2] / "examples" / "browser"
+_TYPES = {".html": "text/html", ".js": "text/javascript", ".css": "text/css"}
+MAX_CLIENTS = 64
+#: A client may say this much: one ping now and then.
+_MAX_BYTES, _MESSAGES_A_SECOND = 1024, 30
+#: A client that takes nothing for so long is cut off.
+STALL_S = 10.0
+#: Small, so that what a slow client has not read yet is at most a few messages old.
+_SEND_BUFFER = 32_768
+
+
+class Client:
+    """One connection and the newest message for it."""
+
+    def __init__(self, connection: "ServerConnection", binary: bool) -> None:
+        self.connection, self.binary = connection, binary
+        self.latency_ms: float | None = None
+        self._newest: str | bytes | None = None
+        self._news = asyncio.Event()
+
+    def put(self, message: str | bytes) -> None:
+        """Take the newest message in place of one that still waits."""
+        self._newest = message
+        self._news.set()
+
+    async def send_newest(self) -> None:
+        """Send until the connection is closed; cuts off a client that does not read."""
+        while True:
+            await self._news.wait()
+            self._news.clear()
+            message, self._newest = self._newest, None
+            if message is not None:
+                try:
+                    await asyncio.wait_for(self.connection.send(message), STALL_S)
+                except TimeoutError:
+                    self.connection.transport.abort()
+                    return
+
+
+class WebSocket:
+    """The server, in an event loop of its own."""
+
+    def __init__(self, address: str, network: Network) -> None:
+        self._at = parse_address(address, PORT, network)
+        self._token = "" if self._at.local else network.token
+        self._clients: set[Client] = set()
+        self._connections = 0
+        self._loop = asyncio.new_event_loop()
+        self._stop = asyncio.Event()
+        bound: Future[None] = Future()
+        self._thread = threading.Thread(target=self._run, args=(bound,), name="websocket", daemon=True)
+        self._thread.start()
+        try:
+            bound.result()
+        except OSError as error:
+            self._thread.join()
+            raise UserError(
+                f"Cannot listen on {self._at} ({error.strerror or error}); choose another with "
+                f"--stream websocket:{self._at.host}:{self._at.port + 1}."
+            ) from error
+
+    @property
+    def address(self) -> str:
+        """Host and port."""
+        return str(self._at)
+
+    @property
+    def clients(self) -> int:
+        """How many are connected."""
+        return len(self._clients)
+
+    @property
+    def latency_ms(self) -> float | None:
+        """The largest that a client reports."""
+        return max((c.latency_ms for c in tuple(self._clients) if c.latency_ms is not None), default=None)
+
+    def send(self, packet: Packet) -> None:
+        """Encode once for all clients, then let the loop pass it on."""
+        clients = tuple(self._clients)
+        sent_ns = monotonic_ns()
+        text = to_json(packet, sent_ns) if any(not client.binary for client in clients) else ""
+        data = to_bytes(packet, sent_ns) if any(client.binary for client in clients) else b""
+        self._loop.call_soon_threadsafe(_put, clients, text, data)
+
+    def close(self) -> None:
+        """Say good-bye to all clients and free the port."""
+        self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join()
+
+    def _run(self, bound: "Future[None]") -> None:
+        with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
+            runner.run(self._serve(bound))
+
+    async def _serve(self, bound: "Future[None]") -> None:
+        from websockets.asyncio.server import serve
+
+        # Whatever a hostile client does ends in its connection, not in the terminal.
+        silent = logging.getLogger("demo.streams.websocket")
+        silent.disabled = True
+        try:
+            server = await serve(
+                self._handle,
+                self._at.host,
+                self._at.port,
+                process_request=self._admit,
+                compression=None,
+                max_size=_MAX_BYTES,
+                max_queue=4,
+                write_limit=_SEND_BUFFER,
+                open_timeout=5,
+                ping_interval=20,
+                ping_timeout=STALL_S,
+                close_timeout=1,
+                logger=silent,
+                server_header=None,
+            )
+        except OSError as error:
+            bound.set_exception(error)
+            return
+        async with server:
+            bound.set_result(None)
+            await self._stop.wait()
+
+    def _admit(self, connection: "ServerConnection", request: "Request") -> "Response | None":
+        """None lets a WebSocket in; else the HTTP answer: the page, or why not."""
+        url = urlsplit(request.path)
+        host, origin = request.headers.get("Host", ""), request.headers.get("Origin")
+        if self._token and not _same(parse_qs(url.query).get("token", [""])[0], self._token):
+            return connection.respond(HTTPStatus.FORBIDDEN, "The token is missing or wrong: add ?token=... .\n")
+        if not self._token and not (_host_only(host) == self._at.host or is_local(_host_only(host))):
+            return connection.respond(HTTPStatus.FORBIDDEN, "Ask for this computer by its loopback address.\n")
+        if origin is not None and not self._token and urlsplit(origin).netloc != host:
+            return connection.respond(HTTPStatus.FORBIDDEN, "Pages of other sites may not connect.\n")
+        if request.headers.get("Upgrade", "").lower() != "websocket":
+            return _page(connection, url.path)
+        if len(self._clients) >= MAX_CLIENTS:
+            return connection.respond(HTTPStatus.SERVICE_UNAVAILABLE, f"There are {MAX_CLIENTS} clients already.\n")
+        return None
+
+    async def _handle(self, connection: "ServerConnection") -> None:
+        from websockets.exceptions import ConnectionClosed
+
+        request = connection.request
+        assert request is not None
+        client = Client(connection, urlsplit(request.path).path == "/binary")
+        connection.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
+        sender = None
+        try:
+            await connection.send(json.dumps(hello()))
+            self._clients.add(client)
+            sender = asyncio.create_task(client.send_newest())
+            await self._listen(client)
+        except ConnectionClosed:
+            return
+        finally:
+            self._clients.discard(client)
+            if sender is not None:
+                sender.cancel()
+                await asyncio.gather(sender, return_exceptions=True)
+
+    async def _listen(self, client: Client) -> None:
+        """Answer pings; close a client that says too much."""
+        began_s, count = monotonic(), 0
+        async for message in client.connection:
+            if monotonic() - began_s > 1:
+                began_s, count = monotonic(), 0
+            count += 1
+            if count > _MESSAGES_A_SECOND:
+                await client.connection.close(1008, "too many messages")
+                return
+            if (answer := _answer(client, message)) is not None:
+                await client.connection.send(answer)
+
+
+def _put(clients: tuple[Client, ...], text: str, data: bytes) -> None:
+    for client in clients:
+        if message := data if client.binary else text:
+            client.put(message)
+
+
+def _answer(client: Client, message: str | bytes) -> str | None:
+    """The pong to ``{"type": "ping", "id": ..., "latency_ms": ...}``; None to anything else."""
+    try:
+        said: Any = json.loads(message)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(said, dict) or said.get("type") != "ping":
+        return None
+    latency_ms = said.get("latency_ms")
+    if isinstance(latency_ms, int | float) and math.isfinite(latency_ms):
+        client.latency_ms = min(max(float(latency_ms), 0.0), 1e5)
+    return json.dumps({"type": "pong", "id": str(said.get("id", ""))[:64], "now_ns": monotonic_ns()})
+
+
+def _page(connection: "ServerConnection", path: str) -> "Response":
+    """The browser's page and what it loads."""
+    from websockets.datastructures import Headers
+    from websockets.http11 import Response
+
+    name = path.lstrip("/") or "index.html"
+    files = {file.name: file for file in PAGE.glob("*") if file.suffix in _TYPES}
+    if name not in files:
+        return connection.respond(HTTPStatus.NOT_FOUND, "There is no such page.\n")
+    body = files[name].read_bytes()
+    headers = Headers(
+        {
+            "Content-Type": f"{_TYPES[files[name].suffix]}; charset=utf-8",
+            "Content-Length": str(len(body)),
+            "Cache-Control": "no-store",
+            "Content-Security-Policy": "default-src 'self'; connect-src 'self' ws: wss:; style-src 'self'",
+            "X-Content-Type-Options": "nosniff",
+            "Referrer-Policy": "no-referrer",
+            "Connection": "close",
+        }
+    )
+    return Response(HTTPStatus.OK.value, HTTPStatus.OK.phrase, headers, body)
+
+
+def _same(given: str, token: str) -> bool:
+    return hmac.compare_digest(given.encode(), token.encode())
+
+
+def _host_only(host: str) -> str:
+    return host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0]
+
+
+def open_stream(address: str, network: Network) -> WebSocket:
+    """Raises UserError when the address is bad or taken."""
+    return WebSocket(address, network)
