@@ -12,7 +12,7 @@ from digit.backbones import HRNetFeatures, VisualBackbone
 from digit.heatmap import DEPTH_SCALE
 from digit.segmentation import ClassLabels, segmentation, semantic
 from digit.skeleton import JOINTS_PER_HAND
-from digit.unet import Fusion
+from digit.unet import Fusion, he_start
 from digit.variants import Segmentation
 
 JOINTS = 2 * JOINTS_PER_HAND
@@ -80,11 +80,11 @@ def context(channels: int, widths: tuple[tuple[int, int], ...]) -> nn.Sequential
         layers += [nn.Conv2d(channels, a, 3, padding=1), nn.ReLU(inplace=True)]
         layers += [nn.Conv2d(a, b, 3, padding=1), nn.ReLU(inplace=True), nn.MaxPool2d(2)]
         channels = b
-    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    return he_start(nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten()))
 
 
 def mlp(inputs: int, hidden: int, outputs: int) -> nn.Sequential:
-    return nn.Sequential(nn.Linear(inputs, hidden), nn.ReLU(inplace=True), nn.Linear(hidden, outputs))
+    return he_start(nn.Sequential(nn.Linear(inputs, hidden), nn.ReLU(inplace=True), nn.Linear(hidden, outputs)))
 
 
 class Baseline(nn.Module):

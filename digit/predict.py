@@ -78,14 +78,16 @@ def read_output(output: Output) -> PredictionTensors:
     return PredictionTensors(joints, confidence, part_labels(part_logits, joints), handedness, root_depth_mm)
 
 
-def part_labels(logits: Tensor | None, like: Tensor) -> Tensor:
+def part_labels(logits: Tensor | None, joints: Tensor) -> Tensor:
     """Most likely part class of each cell (B, 128, 128) uint8.
 
     A segmentation of another size is brought to this one. Where it knows sides only, a hand is all palm. Without any,
-    all is background.
+    all is background, for as many crops as there are ``joints`` (B, 42, 3).
     """
     if logits is None:
-        return torch.full((like.shape[0], LABEL_SIZE, LABEL_SIZE), BACKGROUND, dtype=torch.uint8, device=like.device)
+        # Background for each crop: a constant would be exported with the batch size of its example.
+        background = (joints[:, :1, :1] == torch.inf).to(torch.uint8) * BACKGROUND
+        return background.expand(-1, LABEL_SIZE, LABEL_SIZE)
     if logits.shape[-1] != LABEL_SIZE:
         logits = F.interpolate(logits.float(), size=(LABEL_SIZE, LABEL_SIZE), mode="bilinear", align_corners=False)
     labels = logits.argmax(dim=1)

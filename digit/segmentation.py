@@ -3,7 +3,7 @@
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from digit.unet import conv_norm_relu
+from digit.unet import conv_norm_relu, he_start
 from digit.variants import Segmentation
 
 #: Cells to a side of the visual features of a crop of 256 px.
@@ -25,10 +25,11 @@ def segmentation(visual: int, to: Segmentation, widths: tuple[int, int]) -> nn.S
 def semantic(of: Segmentation, widths: tuple[int, int]) -> nn.Sequential:
     """Part logits, or one-hot labels, to semantic features S' (B, widths[1], 64, 64)."""
     a, b = widths
-    return nn.Sequential(
+    layers = (
         nn.Conv2d(of.classes, a, 3, padding=1), nn.ReLU(inplace=True),
         nn.Conv2d(a, b, 3, padding=1), nn.ReLU(inplace=True), nn.MaxPool2d(of.size // FEATURE_SIZE),
     )  # fmt: skip
+    return he_start(nn.Sequential(*layers))
 
 
 class ClassLabels(nn.Module):

@@ -4,7 +4,7 @@ Its published weights (Apache-2.0) learned on real hands, which is what a CPU-tr
 `digit.training.pretrained` brings them over. Trained as an ordinary module from there.
 """
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -39,13 +39,28 @@ WIDTHS = tuple(stage[-1].out for stage in STAGES)
 
 
 class SamePadConv(nn.Conv2d):
-    """Convolution with TensorFlow's "same" padding: at stride 2 the odd pixel goes to the bottom and the right."""
+    """Convolution with TensorFlow's "same" padding: at stride 2 the odd pixel goes to the bottom and the right.
 
-    def __init__(self, inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1):
+    ``start``: what follows it, for the scale of its random weights.
+    """
+
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        kernel: int,
+        stride: int = 1,
+        groups: int = 1,
+        start: Literal["relu", "linear"] = "relu",
+    ):
         self.odd = stride == 2
         super().__init__(
             inputs, outputs, kernel, stride, padding=0 if stride == 2 else kernel // 2, groups=groups, bias=True
         )
+        # Without batch norms, PyTorch's own start lets the picture die away within a few blocks.
+        nn.init.kaiming_normal_(self.weight, nonlinearity=start)
+        assert self.bias is not None
+        nn.init.zeros_(self.bias)
 
     def forward(self, input: Tensor) -> Tensor:
         if self.odd:
@@ -62,7 +77,7 @@ class InvertedResidual(nn.Module):
         super().__init__()
         self.expand = SamePadConv(inputs, block.expanded, 1) if block.expanded != inputs else nn.Identity()
         self.depthwise = SamePadConv(block.expanded, block.expanded, block.kernel, block.stride, groups=block.expanded)
-        self.project = SamePadConv(block.expanded, block.out, 1)
+        self.project = SamePadConv(block.expanded, block.out, 1, start="linear")
         self.activation = nn.ReLU6()
         self.expands = block.expanded != inputs
         self.residual = block.stride == 1 and inputs == block.out

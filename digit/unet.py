@@ -1,11 +1,26 @@
 """The UNet that fuses visual and semantic features across scales (Fig. 16)."""
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor, nn
 
 
 def conv_norm_relu(inputs: int, outputs: int) -> tuple[nn.Module, ...]:
     return nn.Conv2d(inputs, outputs, 3, padding=1), nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)
+
+
+def he_start(layers: nn.Sequential) -> nn.Sequential:
+    """Random weights that keep a picture's contrast through layers without batch norm (He et al., ICCV 2015).
+
+    PyTorch's own start loses it: behind Table 10 all pictures would give one vector.
+    """
+    for layer, after in pairwise(layers):
+        if isinstance(layer, nn.Conv2d | nn.Linear) and isinstance(after, nn.ReLU):
+            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+            assert layer.bias is not None
+            nn.init.zeros_(layer.bias)
+    return layers
 
 
 def double_conv(inputs: int, outputs: int, middle: int | None = None) -> nn.Sequential:
