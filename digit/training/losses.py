@@ -149,8 +149,3 @@ TERMS: dict[str, Callable[[Any, Batch], Tensor]] = {
 }
 #: Eq. 6: lambda_s = 10, lambda_b = 1. Moon et al. weigh their terms alike.
 WEIGHTS = dict.fromkeys(TERMS, 1.0) | {"segmentation": 10.0}
-
-# Names that the trainer of digit-lite knows its terms by.
-from digit.training.lite_losses import LiteTerms as Losses  # noqa: E402, F401
-from digit.training.lite_losses import lite_terms as losses  # noqa: E402, F401
-from digit.training.lite_losses import total  # noqa: E402, F401
