@@ -78,11 +78,10 @@ def _run(
     start_s = perf_counter()
     try:
         with OverlayVideo(out / "overlay.mp4", fps) as video, SceneTable(out / "scenes.arrow") as table:
-            for frame in frames:
-                scene = pipeline(frame)
+            for scene in pipeline.scenes(frames):
                 tap(scene)
                 began_s = perf_counter()
-                video.write(paint(frame.image, scene, settings.overlay), frame.time_ns)
+                video.write(paint(scene.frame.image, scene, settings.overlay), scene.frame.time_ns)
                 table.write(scene)
                 timings.append(dict(scene.timings_ms) | {"write": (perf_counter() - began_s) * 1000})
                 two_hands += len(scene.hands) == 2

@@ -2,11 +2,16 @@
 
 A Pipeline has no thread of its own and is used in one. What it answers depends on the frames alone, unless its detector
 looks in the background (`demo.detector`).
+
+A frame goes through three steps, so that its neighbours hide behind the network: `begin` starts the network, `settle`
+takes its answer and with it the place of the next crop, `finish` makes the Scene. While the network works on a frame,
+the frame before it is finished and shown, and the next one is decoded. Two frames are under way at most, and the Scenes
+are those of one frame after the other.
 """
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from time import monotonic_ns, perf_counter
 from types import MappingProxyType
 from typing import Literal, Protocol
@@ -44,7 +49,34 @@ class Backend(Protocol):
     why: str
 
     def __call__(self, crop: np.ndarray, prior: np.ndarray | None = None) -> Prediction: ...
+
+    def start(self, crop: np.ndarray, prior: np.ndarray | None = None) -> Callable[[], Prediction]:
+        """Begin with a crop; what this returns waits for the answer."""
+        ...
+
     def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Underway:
+    """A frame that the network is working on, or one without hands."""
+
+    frame: Frame
+    settings: Settings
+    timings: "Timings"
+    K: np.ndarray  # (3, 3)
+    origin: CropOrigin
+    image_from_crop: np.ndarray | None  # (2, 3); None without hands
+    answer: Callable[[], Prediction] | None  # waits for the network; None without hands
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Settled:
+    """A frame that the network has answered: where its hands are is known, its Scene is yet to be made."""
+
+    underway: Underway
+    prediction: Prediction | None  # under the decided sides; None without hands
+    present: np.ndarray  # (2,) bool: right, left
 
 
 class Pipeline:
@@ -63,7 +95,24 @@ class Pipeline:
 
     def __call__(self, frame: Frame) -> Scene:
         """The Scene of a frame. Frames come in the order of their time."""
-        timings = Timings()
+        return self.finish(self.settle(self.begin(frame)))
+
+    def scenes(self, frames: Iterable[Frame]) -> Generator[Scene]:
+        """The Scene of each frame, in order. What the caller does with a Scene overlaps the next frame's network."""
+        source = iter(frames)
+        frame, settled = next(source, None), None
+        while frame is not None:
+            underway = self.begin(frame)
+            if settled is not None:
+                yield self.finish(settled)
+            frame = next(source, None)
+            settled = self.settle(underway)
+        if settled is not None:
+            yield self.finish(settled)
+
+    def begin(self, frame: Frame) -> Underway:
+        """Find the crop of a frame and start the network on it. The frame before must have settled."""
+        timings, settings = Timings(), self.settings
         with timings.stage("detect"):
             detections = self._detect(frame)
         with timings.stage("track"):
@@ -75,35 +124,51 @@ class Pipeline:
         if bbox is None:
             with timings.stage("predict"):
                 bbox, origin = self._search(frame.image), "segmentation"
-        K = intrinsics(frame.image.shape, self.settings.focal_px, self.settings.fov_deg)
+        K = intrinsics(frame.image.shape, settings.focal_px, settings.fov_deg)
         if bbox is None:
-            self._smoothing.reset()
-            return self._scene(frame, K, timings)
+            return Underway(frame, settings, timings, K, "none", None, None)
         with timings.stage("crop"):
             crop, image_from_crop = cut(frame.image, bbox)
-            prior = prior_from_hands(detections, invert_affine(image_from_crop)) if self.settings.prior else None
-        with timings.stage("predict"):
-            prediction = self.backend(crop, prior)
-        with timings.stage("track"):
-            joints_px = apply_affine(image_from_crop, prediction.joints_2p5d[:, :2])
+            prior = prior_from_hands(detections, invert_affine(image_from_crop)) if settings.prior else None
+        with timings.stage("predict"):  # only what the loop waits for counts, here and in `settle`
+            answer = self.backend.start(crop, prior)
+        return Underway(frame, settings, timings, K, origin, image_from_crop, answer)
+
+    def settle(self, underway: Underway) -> Settled:
+        """Wait for the network, decide on the sides and follow the hands: the next frame may begin."""
+        if underway.answer is None or underway.image_from_crop is None:
+            return Settled(underway, None, np.zeros(2, bool))
+        with underway.timings.stage("predict"):
+            prediction = underway.answer()
+        with underway.timings.stage("track"):
+            joints_px = apply_affine(underway.image_from_crop, prediction.joints_2p5d[:, :2])
             decision = self._handedness(joints_px, prediction.handedness)
             if decision.swapped:
                 prediction, joints_px = with_sides_swapped(prediction), joints_px[mirrored_joints()]
             self._tracker.update(joints_px, prediction.confidence, decision.present)
             if not self._tracker.tracking:
                 self._handedness = Handedness()
+        return Settled(underway, prediction, decision.present)
+
+    def finish(self, settled: Settled) -> Scene:
+        """Lift and smooth: the Scene of a settled frame."""
+        underway, prediction = settled.underway, settled.prediction
+        frame, timings, K = underway.frame, underway.timings, underway.K
+        if prediction is None or underway.image_from_crop is None:
+            self._smoothing.reset()
+            return self._scene(underway)
         with timings.stage("lift"):
-            hands_raw = self._lifted(prediction, decision.present, image_from_crop, K)
+            hands_raw = self._lifted(prediction, settled.present, underway.image_from_crop, K)
         with timings.stage("smooth"):
-            hands = self._smoothed(hands_raw, frame.time_ns, K)
+            hands = self._smoothed(hands_raw, frame.time_ns, K, underway.settings.smooth)
         return replace(
-            self._scene(frame, K, timings),
+            self._scene(underway),
             hands=hands,
             hands_raw=hands_raw,
             handedness=prediction.handedness,
-            image_from_crop=image_from_crop,
+            image_from_crop=underway.image_from_crop,
             part_labels=prediction.part_labels,
-            crop_origin=origin,
+            crop_origin=underway.origin,
         )
 
     def close(self) -> None:
@@ -141,25 +206,25 @@ class Pipeline:
             if present[i] and np.isfinite(joints_mm[at]).all()
         )
 
-    def _smoothed(self, hands: tuple[Hand, ...], time_ns: int, K: np.ndarray) -> tuple[Hand, ...]:
-        if self.settings.smooth:
+    def _smoothed(self, hands: tuple[Hand, ...], time_ns: int, K: np.ndarray, smooth: bool) -> tuple[Hand, ...]:
+        if smooth:
             return self._smoothing(hands, time_ns, K)
         self._smoothing.reset()
         return hands
 
-    def _scene(self, frame: Frame, K: np.ndarray, timings: "Timings") -> Scene:
+    def _scene(self, underway: Underway) -> Scene:
         """A Scene without hands."""
         return Scene(
-            frame=frame,
+            frame=underway.frame,
             hands=(),
             hands_raw=(),
             handedness=np.zeros(2, np.float32),
             image_from_crop=None,
             part_labels=None,
-            K=K,
-            K_origin="field of view" if self.settings.focal_px is None else "focal",
+            K=underway.K,
+            K_origin="field of view" if underway.settings.focal_px is None else "focal",
             crop_origin="none",
-            timings_ms=timings.ms,
+            timings_ms=underway.timings.ms,
             emitted_ns=monotonic_ns(),
         )
 

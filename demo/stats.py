@@ -1,4 +1,4 @@
-"""Frame rate and latency by stage, over the last seconds or over a whole run."""
+"""Frame rate, skipped frames and latency by stage, over the last seconds or over a whole run."""
 
 import threading
 from collections import deque
@@ -19,6 +19,7 @@ class Stats:
     """Figures of a stretch of time."""
 
     fps: float = 0.0  # scenes a second
+    skipped: float = 0.0  # share of the source's frames that no scene was made of
     latency_ms: Mapping[str, tuple[float, float]] = field(default_factory=dict[str, tuple[float, float]])  # p50, p95
 
 
@@ -28,13 +29,13 @@ class Meter:
     def __init__(self, window_s: float = 3.0) -> None:
         self._window_ns = int(window_s * 1e9)
         self._lock = threading.Lock()
-        self._rows: deque[tuple[int, dict[str, float]]] = deque()
+        self._rows: deque[tuple[int, int, dict[str, float]]] = deque()
 
     def add(self, scene: Scene) -> None:
         """Count a Scene that was just finished."""
         timings_ms = dict(scene.timings_ms) | {END_TO_END: (scene.emitted_ns - scene.frame.time_ns) / 1e6}
         with self._lock:
-            self._rows.append((scene.emitted_ns, timings_ms))
+            self._rows.append((scene.emitted_ns, scene.frame.index, timings_ms))
             self._forget(scene.emitted_ns)
 
     def stats(self, now_ns: int | None = None) -> Stats:
@@ -44,7 +45,9 @@ class Meter:
             rows = list(self._rows)
         span_ns = rows[-1][0] - rows[0][0] if rows else 0
         fps = (len(rows) - 1) / (span_ns / 1e9) if span_ns > 0 else 0.0
-        return Stats(fps, percentiles_ms(timings for _, timings in rows))
+        offered = rows[-1][1] - rows[0][1] if rows else 0
+        skipped = 1 - (len(rows) - 1) / offered if offered > 0 else 0.0
+        return Stats(fps, skipped, percentiles_ms(timings for _, _, timings in rows))
 
     def _forget(self, now_ns: int) -> None:
         while self._rows and now_ns - self._rows[0][0] > self._window_ns:

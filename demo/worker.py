@@ -1,5 +1,9 @@
 """The live loop's two threads: source -> [Latest] -> pipeline -> [Latest] -> `Worker.poll`.
 
+While the network works on a frame, the inference thread finishes and hands out the one before it; more than these two
+are never under way. A computer that is too slow for its camera takes the newest frame each time it is free, at its own
+steady pace, so the frames that it skips lie evenly between those it shows; `Worker.notice` says so.
+
 The window calls `poll` sixty times a second; it never waits. Each thread opens and closes what it owns, and what ends a
 thread (an error, or the source's last frame) travels down the same slots as the data. To change the source or the
 backend, stop the worker and start a new one (`demo.settings.needs_restart`).
@@ -12,7 +16,7 @@ from dataclasses import dataclass
 from time import monotonic
 
 from demo.latest import Latest
-from demo.pipeline import Pipeline, open_pipeline
+from demo.pipeline import Pipeline, Settled, open_pipeline
 from demo.records import Frame, Scene
 from demo.settings import Settings, needs_restart
 from demo.sources import Source, open_source
@@ -25,6 +29,10 @@ OpenPipeline = Callable[[Settings, Callable[[str], None]], Pipeline]
 
 
 WAITING = "Waiting for the first picture"
+#: A share of skipped frames that is worth a notice.
+MUCH_SKIPPED = 0.1
+#: So many scenes come first: loading and the first look leave frames behind on any computer.
+SETTLING_SCENES = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +63,9 @@ class Worker:
         self._playing.set()
         self._meter = Meter()
         self._source: Source | None = None
-        self._loaded: Loaded | None = None
+        self._pipeline: Pipeline | None = None
+        self._slow_notice = ""
+        self._made = 0  # Scenes so far
         self._status = "Starting"
         self._threads = (
             threading.Thread(target=self._capture, name="capture", daemon=True),
@@ -87,13 +97,16 @@ class Worker:
 
     @property
     def notice(self) -> str:
-        """The source's warning, such as a video that breaks off; empty when all is well."""
-        return "" if self._source is None else self._source.notice
+        """The source's warning, such as a video that breaks off, or that frames are skipped; empty when all is well."""
+        return (self._source.notice if self._source is not None else "") or self._slow_notice
 
     @property
     def loaded(self) -> Loaded | None:
-        """Backend and model, once they are loaded."""
-        return self._loaded
+        """Backend and model, once they are loaded. The backend may change by itself when a faster one is built."""
+        if self._pipeline is None:
+            return None
+        backend = self._pipeline.backend
+        return Loaded(backend.name, backend.model, backend.why)
 
     def stats(self) -> Stats:
         """Frame rate and latency over the last seconds."""
@@ -145,27 +158,44 @@ class Worker:
     def _infer(self) -> None:
         try:
             with closing(self._open_pipeline(self._settings, self._tell)) as pipeline:
-                backend = pipeline.backend
-                self._loaded = Loaded(backend.name, backend.model, backend.why)
+                self._pipeline = pipeline
                 self._status = WAITING
-                while not self._stopping.is_set() and not self._frames.ended:
-                    frame = self._frames.wait(timeout_s=0.5)
-                    if frame is None:
-                        continue
-                    pipeline.settings = self._settings
-                    scene = pipeline(frame)
-                    if self.tap is not None:
-                        self.tap(scene)
-                    self._meter.add(scene)
-                    self._scenes.put(scene)
-                    if self._status == WAITING:
-                        self._status = ""
+                self._run(pipeline)
         except Exception as error:
             self._scenes.close(error)
         finally:
             self._status = ""
             self._halt()
             self._scenes.close()
+
+    def _run(self, pipeline: Pipeline) -> None:
+        settled: Settled | None = None
+        while settled is not None or not (self._stopping.is_set() or self._frames.ended):
+            # With a Scene to hand out there is no time to wait for a frame.
+            frame = self._frames.take() if settled is not None else self._frames.wait(timeout_s=0.5)
+            underway = None
+            if frame is not None and not self._stopping.is_set():
+                pipeline.settings = self._settings
+                underway = pipeline.begin(frame)
+            if settled is not None:
+                self._hand_out(pipeline.finish(settled))
+            settled = None if underway is None else pipeline.settle(underway)
+
+    def _hand_out(self, scene: Scene) -> None:
+        if self.tap is not None:
+            self.tap(scene)
+        self._meter.add(scene)
+        self._scenes.put(scene)
+        if self._status == WAITING:
+            self._status = ""
+        self._made += 1
+        if self._made % SETTLING_SCENES == 0 and not self._slow_notice:
+            stats = self._meter.stats()
+            if stats.skipped > MUCH_SKIPPED:
+                self._slow_notice = (
+                    f"This computer takes {stats.fps:.0f} of the {stats.fps / (1 - stats.skipped):.0f} frames a second "
+                    "that come in; the others are skipped evenly."
+                )
 
     def _halt(self) -> None:
         """Wake whoever waits, to end."""

@@ -4,6 +4,7 @@
 spread hand at each disc that it finds in the crop.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -68,6 +69,9 @@ class ColourBackend:
         handedness = np.array([0.95 if side in found else 0.03 for side in SIDES], np.float32)
         confidence = np.repeat(np.where(handedness > 0.5, 0.9, 0.05), 21).astype(np.float32)
         return Prediction(joints, confidence, part_labels, handedness, 0.0)
+
+    def start(self, crop: np.ndarray, prior: np.ndarray | None = None) -> Callable[[], Prediction]:
+        return lambda: self(crop, prior)
 
     def close(self) -> None:
         self.closed = True
