@@ -17,6 +17,12 @@ Graph = Literal["digit", "baseline", "segmentation-as-loss", "segmentation-to-po
 Backbone = Literal["hrnet-w32", "resnet-50", "lite"]
 BACKBONES: tuple[Backbone, ...] = ("hrnet-w32", "resnet-50", "lite")
 
+#: The modules that decide what a network computes, from crop to prediction: when one changes, exports are made anew.
+GRAPH_CODE = (
+    "variants", "networks", "backbones", "hrnet", "resnet", "trunk", "unet", "segmentation", "model", "internet",
+    "lite", "heatmap", "predict", "prediction", "skeleton",
+)  # fmt: skip
+
 #: Classes of a segmentation that tells only background, right hand and left hand apart (Table 7).
 SIDE_CLASSES = 3
 

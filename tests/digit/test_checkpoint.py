@@ -1,4 +1,5 @@
 import json
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -6,9 +7,10 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from digit import checkpoint
+from digit import checkpoint, official
 from digit.errors import UserError
 from digit.lite import DigitLite
+from digit.variants import build
 from tests.digit import golden
 
 
@@ -140,8 +142,30 @@ def test_official_names_load_under_any_prefix(tmp_path: Path, prefix: str):
     assert len(loaded) == len(tensors)
 
 
+def test_official_to_ours_and_back():
+    theirs = golden.official_state_dict()
+    ours = checkpoint.load_official(theirs)
+    back = checkpoint.official_state_dict(ours)
+    assert back.keys() == theirs.keys()
+    assert all(torch.equal(back[name], theirs[name]) for name in theirs)
+    names = [official.ours_from_official("model.pose_reg." + name) for name in theirs]
+    assert sorted(names) == sorted(ours.state_dict())
+    assert [official.official_from_ours(name) for name in names] == list(theirs)
+    assert not {name for name in theirs if name in names and not name.startswith("backbone.")}
+
+
 class Surprise:
     """Something that a weights file must not be able to bring to life."""
+
+
+class Trap:
+    """Unpickled, it makes a file."""
+
+    def __init__(self, path: Path):
+        self.path = path
+
+    def __reduce__(self):
+        return Path.touch, (self.path,)
 
 
 def test_official_files_that_are_not_weights(tmp_path: Path):
@@ -149,15 +173,56 @@ def test_official_files_that_are_not_weights(tmp_path: Path):
     path.write_bytes(b"not a checkpoint")
     with pytest.raises(UserError, match="cannot be read as PyTorch weights"):
         checkpoint.load_official(path)
-    torch.save({"state_dict": {}, "hyper_parameters": Surprise()}, path)
-    with pytest.raises(UserError, match="save its state_dict alone"):
+    for content in (Surprise(), Trap(tmp_path / "sprung")):
+        torch.save({"state_dict": {}, "hyper_parameters": content}, path)
+        with pytest.raises(UserError, match="save its state_dict alone"):
+            checkpoint.load_official(path)
+    path.write_bytes(pickle.dumps(Trap(tmp_path / "sprung"), protocol=2))
+    with pytest.raises(UserError, match="cannot be read"):
         checkpoint.load_official(path)
+    assert not (tmp_path / "sprung").exists()
     torch.save([1, 2], path)
     with pytest.raises(UserError, match="no state_dict"):
         checkpoint.load_official(path)
-    torch.save({"conv_hm.weight": torch.zeros(1)}, path)
-    with pytest.raises(UserError, match=r"not the authors. released network.*missing"):
-        checkpoint.load_official(path)
+
+
+def test_another_network_is_told_by_the_names_in_its_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    tensors = golden.official_state_dict("model.pose_reg.")
+    del tensors["model.pose_reg.conv_hm.weight"], tensors["model.pose_reg.root_fc.2.bias"]
+    tensors["model.discriminator.weight"] = torch.zeros(3)
+    tensors["model.pose_reg.hand_fc.2.bias"] = torch.zeros(7)
+    torch.save(tensors, tmp_path / "official.pt")
+    assert checkpoint.main(["import", str(tmp_path / "official.pt"), str(tmp_path / "out.safetensors")]) == 2
+    message = capsys.readouterr().err
+    assert message.startswith("error: ")
+    assert "is not the authors' released network: 2 missing (conv_hm.weight, root_fc.2.bias)" in message
+    assert "1 unexpected (discriminator.weight)" in message
+    assert "1 misshapen (hand_fc.2.bias (7,) instead of (2,))" in message
+    assert not (tmp_path / "out.safetensors").exists()
+    with pytest.raises(UserError, match="The state dict is not the authors' released network"):
+        checkpoint.load_official(tensors)
+
+
+@pytest.mark.parametrize("name", ["baseline/lite", "lr-mask/lite", "digit/lite"])
+def test_any_variant_is_kept_under_its_name(tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str):
+    torch.manual_seed(0)
+    network, path = build(name), tmp_path / "x.safetensors"
+    checkpoint.save(path, network, {"seed": 3}, model=name)
+    loaded = checkpoint.load(path)
+    assert type(loaded) is type(network)
+    assert all(torch.equal(value, loaded.state_dict()[key]) for key, value in network.state_dict().items())
+    assert checkpoint.main(["info", str(path)]) == 0
+    info = json.loads(capsys.readouterr().out)
+    assert info["model"] == name
+    assert info["parameters"] == sum(parameter.numel() for parameter in network.parameters())
+
+
+def test_weights_are_not_kept_under_a_wrong_name(tmp_path: Path):
+    with pytest.raises(ValueError, match="this Baseline is no digit-w32"):
+        checkpoint.save(tmp_path / "x.safetensors", build("baseline/lite"), {}, model="digit")
+    with pytest.raises(UserError, match="no variant 'posenet'"):
+        checkpoint.save(tmp_path / "x.safetensors", build("baseline/lite"), {}, model="posenet")
+    assert not list(tmp_path.iterdir())
 
 
 def test_commands(tmp_path: Path, capsys: pytest.CaptureFixture[str]):

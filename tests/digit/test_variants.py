@@ -11,7 +11,8 @@ from digit.hrnet import HRNetW32
 from digit.internet import InterNetOutput
 from digit.model import DigitOutput, DigitW32
 from digit.resnet import ResNet50
-from digit.variants import BACKBONES, VARIANTS, build, find
+from digit.variants import BACKBONES, GRAPH_CODE, VARIANTS, build, find
+from tests.test_layers import imports, sources
 
 IMAGE = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(1))
 
@@ -51,6 +52,17 @@ def test_names():
 def test_unknown_names_are_one_sentence(name: str, message: str):
     with pytest.raises(UserError, match=message):
         find(name)
+
+
+def test_graph_code_names_all_that_a_network_is_made_of():
+    trees = sources("digit")
+    waiting, seen = ["digit.networks", "digit.predict"], set[str]()
+    while waiting:
+        name = waiting.pop()
+        if name not in seen:
+            seen.add(name)
+            waiting += [i for i in imports(trees[name]) if i in trees and i not in ("digit", "digit.errors")]
+    assert seen == {f"digit.{name}" for name in GRAPH_CODE}
 
 
 def test_every_variant_trains_for_all_of_its_run():
