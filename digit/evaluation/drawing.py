@@ -74,7 +74,7 @@ def heatmap(
     strength = np.sqrt(np.clip(large / max(float(large.max()), 1e-12), 0, 1))
     grey = cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
     hot = cv2.applyColorMap(np.round(255 * strength).astype(np.uint8), cv2.COLORMAP_INFERNO)[..., ::-1]
-    weight = np.clip(1.4 * strength, 0, 0.85)[..., None]
+    weight = np.clip(1.4 * strength, 0, 0.75)[..., None]
     picture(axes, np.round((1 - weight) * grey * 0.7 + weight * hot).astype(np.uint8))
     axes.scatter(*predicted[:2], marker="+", s=90, color="cyan", linewidths=1.8, zorder=3)
     if truth is not None:

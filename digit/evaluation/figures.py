@@ -129,7 +129,8 @@ def heatmaps_2d(output: "Output") -> np.ndarray:
 
     if isinstance(output, DigitOutput):
         return softmax_2d(output.heatmap_logits).cpu().numpy()
-    flat = output.heatmaps.float().sum(dim=2).clamp(min=0)
+    flat = output.heatmaps.float().sum(dim=2)
+    flat = flat - flat.amin(dim=(2, 3), keepdim=True)
     return (flat / flat.sum(dim=(2, 3), keepdim=True).clamp(min=1e-12)).cpu().numpy()
 
 
@@ -250,11 +251,11 @@ def bars(evaluated: Sequence[Evaluated], label: str, values: Callable[[Any], np.
         at = np.arange(len(ranges)) + (k - (len(evaluated) - 1) / 2) * width
         found = list(ranges.values())
         means, half = [r.mean for r in found], [0.5 * r.std for r in found]
-        axes.bar(at, means, width, yerr=half, capsize=3, label=one.label, color=_COLOURS[k % len(_COLOURS)])
+        axes.bar(at, means, width, yerr=half, capsize=3, label=one.label(), color=_COLOURS[k % len(_COLOURS)])
     axes.set_xticks(np.arange(len(names)), names, fontsize=7)
     axes.set_ylabel(label)
     axes.set_xlabel(f"IoU of the hands' true full masks (pictures), split {split}")
-    axes.legend(fontsize=7)
+    figure.legend(fontsize=7, loc="outside upper center", ncols=len(evaluated))
     return figure
 
 

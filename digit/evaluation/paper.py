@@ -119,15 +119,15 @@ TABLES: dict[str, PaperTable] = {
     ),
 }
 
-#: What a variant (`digit.variants`) is called in the paper's ablations.
-ROW_OF_VARIANT = {
-    "baseline": "Baseline",
-    "baseline-bl": "Baseline + BL",
-    "baseline-bl-sl": "Baseline + BL + SL",
-    "sf-unsupervised": "Baseline + BL + SF*",
-    "digit-w32": "Baseline + BL + SF (ours)",
-    "segm-to-pose": "Prob. part segm. (ours)",
-    "lr-probabilistic": "Prob. LR segm.",
-    "lr-mask": "LR masks",
-    "internet": "InterHand2.6M [37]",
+#: What a variant (`digit.variants`) is called in the paper, by the tables that have such a row.
+ROWS_OF_VARIANT: dict[str, tuple[str, ...]] = {
+    "internet": ("InterHand2.6M [37]",),
+    "baseline": ("Baseline", "W/O segm."),
+    "baseline-bl": ("Baseline + BL", "Baseline", "W/O segm."),
+    "baseline-bl-sl": ("Baseline + BL + SL",),
+    "sf-unsupervised": ("Baseline + BL + SF*",),
+    "digit-w32": ("Baseline + BL + SF (ours)", "Ours", "W/ segm."),
+    "segm-to-pose": ("Prob. part segm. (ours)",),
+    "lr-probabilistic": ("Prob. LR segm.",),
+    "lr-mask": ("LR masks",),
 }

@@ -1,7 +1,7 @@
 """The paper's tables from `Results`: its layout, its own figures, and ours below them."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from digit import metrics
 from digit.errors import UserError
-from digit.evaluation.paper import MIOU_EDGES, ROW_OF_VARIANT, TABLES, Cell, PaperTable
+from digit.evaluation.paper import MIOU_EDGES, ROWS_OF_VARIANT, TABLES, Cell, PaperTable
 from digit.evaluation.protocol import Results
 
 #: Edges of the ranges of Fig. 8 and Fig. 15; the IoU of 0 stands alone.
@@ -24,11 +24,12 @@ class Evaluated(NamedTuple):
     variant: str  # key of `digit.variants.VARIANTS`, from the weights' metadata
     by_split: dict[str, Results]
 
-    @property
-    def label(self) -> str:
-        """What it is called in a table: the file, and what the paper calls its variant."""
-        row = ROW_OF_VARIANT.get(self.variant)
-        return self.name + (f" ({row})" if row and self.variant != "internet" else f" ({self.variant})")
+    def label(self, known: Collection[str] = ()) -> str:
+        """What it is called in a table: its file, and its variant, in the paper's words where ``known`` has them."""
+        backbone = self.variant.partition("/")[2]
+        row = next((row for row in ROWS_OF_VARIANT.get(self.variant.partition("/")[0], ()) if row in known), None)
+        called = self.variant if row is None else row + (f", {backbone}" if backbone else "")
+        return self.name if called == self.name else f"{self.name} ({called})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,18 +105,20 @@ def _by_method(
             for split, results in one.by_split.items()
             for figure, measure in figures.items()
         }
-        measured.append((one.label, tuple(values.get(column) for column in columns)))
+        measured.append((one.label(paper.rows), tuple(values.get(column) for column in columns)))
     if len(measured) > 1:
         first, last = measured[0][1], measured[-1][1]
         gain = tuple(map(_improvement, first, last))
         measured.append((f"% in improvement of {evaluated[-1].name} over {evaluated[0].name}", gain))
-    return _beside_paper(paper, columns, measured, (*_tests(evaluated, subset), *_about(evaluated)))
+    return _beside_paper(
+        paper, columns, measured, (*_handedness(paper, evaluated), *_tests(evaluated, subset), *_about(evaluated))
+    )
 
 
 def _absolute(paper: PaperTable, evaluated: Sequence[Evaluated]) -> Table:
     """Rows are splits, columns methods."""
     splits = list(dict.fromkeys(split for e in evaluated for split in e.by_split))
-    columns = paper.columns + tuple(e.label for e in evaluated)
+    columns = paper.columns + tuple(e.label(paper.columns) for e in evaluated)
     rows: list[tuple[str, tuple[Cell, ...]]] = []
     for split in dict.fromkeys(["val", "test", *splits]):
         ours = tuple(_single_and_interacting(e.by_split.get(split)) for e in evaluated)
@@ -138,7 +141,7 @@ def _by_miou(paper: PaperTable, evaluated: Sequence[Evaluated]) -> Table:
     _need(bool(segmenting), paper, "part masks (DIR/masks) and weights that segment parts")
     split = next(split for split, r in segmenting[-1].by_split.items() if r.has_parts)
     keys = segmenting[-1].by_split[split].miou
-    ranges = {e.label: metrics.by_range(e.by_split[split].picture_mm, keys, MIOU_EDGES) for e in evaluated}
+    ranges = {e.label(paper.rows): metrics.by_range(e.by_split[split].picture_mm, keys, MIOU_EDGES) for e in evaluated}
     for label, found in ranges.items():
         measured.append((label, tuple(_mean_and_std(r) for r in found)))
     if len(ranges) > 1:
@@ -181,7 +184,7 @@ def _by_overlap(
     title: str, evaluated: Sequence[Evaluated], values: Callable[[Results], np.ndarray], form: str
 ) -> Table:
     split = next(iter(evaluated[0].by_split))
-    found = {e.label: by_overlap(e.by_split[split], values(e.by_split[split])) for e in evaluated}
+    found = {e.label(): by_overlap(e.by_split[split], values(e.by_split[split])) for e in evaluated}
     first = next(iter(found.values()))
     rows = [(label, tuple(_spread(r, form) for r in ranges.values())) for label, ranges in found.items()]
     rows.append(("pictures", tuple(str(r.count) for r in first.values())))
@@ -233,12 +236,18 @@ def _about(evaluated: Sequence[Evaluated]) -> tuple[str, ...]:
             f"Measured on the split {split}: {len(results) - two} pictures of one hand, {two} of two; root depths: "
             + ("RootNet's." if results.root_depths == "rootnet" else "the true ones, as no RootNet result is there.")
         )
-    lines += [
-        f"{one.name}: handedness AP {100 * average_precision(results):.2f} % on {split}."
+    return tuple(lines)
+
+
+def _handedness(paper: PaperTable, evaluated: Sequence[Evaluated]) -> tuple[str, ...]:
+    """Beside Table 1 the paper also says how well the hands are told apart."""
+    if paper is not TABLES["1"]:
+        return ()
+    return tuple(
+        f"Handedness AP, {split}: {one.name} {100 * average_precision(results):.2f} %."
         for one in evaluated
         for split, results in one.by_split.items()
-    ]
-    return tuple(lines)
+    )
 
 
 def average_precision(results: Results) -> float:
