@@ -3,70 +3,33 @@
 Importing this package imports numpy alone; torch or openvino come in with the backend that needs them.
 """
 
-import ctypes
-import re
-from collections.abc import Callable, Sequence
-from importlib.util import find_spec
+from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
-
-import numpy as np
 
 from digit import checkpoint
+from digit.backends.devices import why_no_cuda, why_no_package, why_no_tensorrt
+from digit.backends.session import LoadedBackend, Session, Upgrading
 from digit.errors import UserError
-from digit.prediction import CROP_SIZE, Prediction, Prior
-from digit.skeleton import ROOTS
 
-PRIOR_SHAPE = (len(ROOTS), 4)
-_NO_PRIOR = np.zeros(PRIOR_SHAPE, np.float32)
+__all__ = ["LoadedBackend", "Session", "available", "load", "models"]
 
 Progress = Callable[[str], None]
 
-
-class Session(Protocol):
-    """A network opened on one runtime."""
-
-    def run(self, crop: np.ndarray, prior: np.ndarray) -> Sequence[np.ndarray]:
-        """(1, 256, 256, 3) uint8 and (1, 42, 4) float32 in, the fields of `digit.predict.PredictionTensors` out."""
-        ...
-
-    def close(self) -> None: ...
-
-
-class LoadedBackend:
-    """A network ready to run; a `digit.prediction.Backend`. Use and close it in the thread that loaded it."""
-
-    def __init__(self, session: Session, name: str, model: str, weights_sha256: str, why: str):
-        self.name = name  # a key of `available()`
-        self.model = model
-        self.weights_sha256 = weights_sha256
-        self.why = why  # one sentence: why this backend was chosen
-        self._session: Session | None = session
-
-    def __call__(self, crop: np.ndarray, prior: Prior | None = None) -> Prediction:
-        """Both hands in one crop.
-
-        Raises:
-            ValueError: the crop is not (256, 256, 3) uint8, or the prior not (42, 4) finite float32.
-            RuntimeError: the backend is closed.
-        """
-        if self._session is None:
-            raise RuntimeError(f"the {self.name} backend is closed")
-        checked_crop, checked_prior = _checked(crop, prior)
-        outputs = self._session.run(checked_crop[None], checked_prior[None])
-        joints_2p5d, confidence, part_labels, handedness, root_depth_mm = (_readonly(output[0]) for output in outputs)
-        return Prediction(joints_2p5d, confidence, part_labels, handedness, float(root_depth_mm))
-
-    def close(self) -> None:
-        """Free the network; a second call does nothing."""
-        if self._session is not None:
-            self._session.close()
-            self._session = None
+#: Backend name to the precision that its answers are checked in (`digit.backends.check.TOLERANCES`).
+PRECISION = {"tensorrt": "fp16", "cuda": "fp16", "openvino-int8": "int8", "openvino": "fp32", "torch": "fp32"}
+_CPU = ("openvino-int8", "openvino")
 
 
 def available() -> dict[str, str]:
     """Backend name to "" where it runs here, else to why it does not. Best first."""
-    return {"cuda": _why_no_cuda(), "openvino": _why_no_package("openvino"), "torch": _why_no_package("torch")}
+    openvino = why_no_package("openvino")
+    return {
+        "tensorrt": why_no_tensorrt(),
+        "cuda": why_no_cuda(),
+        "openvino-int8": openvino,
+        "openvino": openvino,
+        "torch": why_no_package("torch"),
+    }
 
 
 def models() -> dict[str, str]:
@@ -78,11 +41,11 @@ def models() -> dict[str, str]:
 def load(
     name: str = "auto", model: str = "digit-lite", weights: Path | None = None, progress: Progress | None = None
 ) -> LoadedBackend:
-    """Open a network on a backend.
+    """Open a network on a backend. Its answer to a stored input is compared to the reference's before it is used.
 
     Args:
-        name: a key of `available()`, or "auto" for the first of them that works.
-        weights: a weights file; by default the repository's own.
+        name: a key of `available()`, or "auto" for the fastest that works here.
+        weights: a weights file, of any variant (`digit.variants`); by default the repository's own.
         progress: told one sentence before each step that takes long.
 
     Raises:
@@ -91,7 +54,7 @@ def load(
     reasons = available()
     if name != "auto" and name not in reasons:
         raise UserError(f"There is no backend '{name}'; choose one of auto, {', '.join(reasons)}.")
-    if model not in checkpoint.NETWORKS:
+    if model not in checkpoint.NETWORKS and (weights is None or checkpoint.read_metadata(weights)["model"] != model):
         raise UserError(f"There is no model '{model}'; choose one of {', '.join(checkpoint.NETWORKS)}.")
     if name != "auto" and reasons[name]:
         raise UserError(f"The backend '{name}' does not run here: {reasons[name]}.")
@@ -103,74 +66,94 @@ def load(
     say = progress or _silent
     if name != "auto":
         return LoadedBackend(_open(name, path, digest, say), name, model, digest, f"{name} was asked for.")
-    passed_over: list[str] = []
-    for candidate, reason in reasons.items():
-        if reason:
-            passed_over.append(f"{candidate}: {reason}")
-            continue
+    return _fastest(reasons, model, path, digest, say)
+
+
+def _fastest(reasons: dict[str, str], model: str, path: Path, digest: str, say: Progress) -> LoadedBackend:
+    """The first backend that works, the CPU's two in the order that was measured here."""
+    passed_over = [f"{name}: {reason}" for name, reason in reasons.items() if reason]
+    order = [name for name, reason in reasons.items() if not reason]
+    if "tensorrt" in order and not _engine_is_ready(digest):
+        order.remove("tensorrt")  # `_open_upgrading` gets there from the plain CUDA backend
+    upgradable = not reasons["tensorrt"] and "tensorrt" not in order
+    times = ""
+    if "cuda" not in order and all(name in order for name in _CPU):
+        cpu, times = _cpu_order(path, digest, say)
+        order = [*(name for name in order if name not in _CPU and name != "torch"), *cpu, "torch"]
+    for candidate in order:
         try:
+            if candidate == "cuda" and upgradable:
+                return _open_upgrading(model, path, digest, say)
             session = _open(candidate, path, digest, say)
         except (UserError, RuntimeError, ImportError, OSError) as error:
             passed_over.append(f"{candidate}: {str(error).splitlines()[0].rstrip('.')}")
             continue
         because = f" ({'; '.join(passed_over)})" if passed_over else ""
-        return LoadedBackend(session, candidate, model, digest, f"{candidate} is the fastest that works here{because}.")
+        return LoadedBackend(session, candidate, model, digest, f"{candidate} is the fastest here{times}{because}.")
     raise UserError(f"No backend can open {path} ({'; '.join(passed_over)}).")
 
 
-def _open(name: str, weights: Path, digest: str, progress: Progress) -> Session:
-    if name == "openvino":
-        from digit.backends.openvino import OpenVinoSession
+def _cpu_order(path: Path, digest: str, say: Progress) -> tuple[list[str], str]:
+    """The CPU's backends, fastest first, and how they compared. Those that would have to be made first come last."""
+    from digit.backends import fastest, openvino
 
-        return OpenVinoSession(weights, digest, progress)
+    ready = [name for name in _CPU if openvino.is_at_hand(path, digest, PRECISION[name])]
+    if len(ready) < 2:
+        return ready or ["openvino"], ""
+    if not fastest.remembered(digest):
+        say("Measuring which backend is the fastest here, once …")
+    try:
+        known = fastest.measured_ms(digest, {name: _opener(name, path, digest) for name in ready})
+    except (UserError, RuntimeError, OSError):
+        return ["openvino"], ""  # opening it tells what is wrong
+    order = sorted(known, key=lambda name: known[name])
+    return order, " with " + ", ".join(f"{name} at {known[name]:.1f} ms" for name in order)
+
+
+def _opener(name: str, path: Path, digest: str) -> Callable[[], Session]:
+    return lambda: _open(name, path, digest, _silent)
+
+
+def _open(name: str, weights: Path, digest: str, progress: Progress) -> Session:
+    if name in _CPU:
+        from digit.backends import openvino
+
+        return openvino.open_session(weights, digest, PRECISION[name], progress)
+    if name == "tensorrt":
+        from digit.backends import gpu
+
+        return gpu.open_tensorrt(weights, digest, progress)
+    progress(f"Loading {weights.stem} with torch …")
+    if name == "cuda":
+        from digit.backends import gpu
+
+        return gpu.open_cuda(weights)
     from digit.backends.torch import TorchSession
 
-    progress(f"Loading {weights.stem} with torch …")
-    return TorchSession(weights, "cuda" if name == "cuda" else "cpu")
+    return TorchSession(weights)
 
 
-def _checked(crop: np.ndarray, prior: Prior | None) -> tuple[np.ndarray, np.ndarray]:
-    prior = _NO_PRIOR if prior is None else prior
-    for what, array, shape, dtype in (
-        ("crop", crop, (CROP_SIZE, CROP_SIZE, 3), np.uint8),
-        ("prior", prior, PRIOR_SHAPE, np.float32),
-    ):
-        if array.shape != shape or array.dtype != dtype:
-            raise ValueError(f"a {what} is {shape} {np.dtype(dtype)}; got {array.shape} {array.dtype}")
-    if not np.isfinite(prior).all():
-        raise ValueError("a prior must be finite; give weight 0 to a joint that was not seen")
-    return np.ascontiguousarray(crop), np.ascontiguousarray(prior)
+def _engine_is_ready(digest: str) -> bool:
+    from digit.backends import gpu
+
+    return gpu.engine_is_ready(digest)
 
 
-def _readonly(array: np.ndarray) -> np.ndarray:
-    array = np.array(array)
-    array.flags.writeable = False
-    return array
+def _open_upgrading(model: str, weights: Path, digest: str, say: Progress) -> LoadedBackend:
+    """The plain CUDA backend at once; TensorRT takes over when its engine is built."""
+    from digit.backends import gpu
+
+    session = _open("cuda", weights, digest, say)
+    why = "cuda runs while TensorRT builds an engine for this GPU; it takes over by itself."
+
+    def tell(fault: str) -> None:
+        backend.name = "cuda" if fault else "tensorrt"
+        backend.why = f"cuda is the fastest here (tensorrt: {fault})." if fault else "tensorrt is the fastest here."
+
+    upgrading = Upgrading(session, gpu.TensorRtBuild(weights, digest), tell)
+    backend = LoadedBackend(upgrading, "cuda", model, digest, why)
+    return backend
 
 
 def _silent(_: str) -> None:
     """Progress for those who do not ask for it."""
-
-
-def _why_no_package(package: str) -> str:
-    return "" if find_spec(package) else f"the package {package} is not installed"
-
-
-def _why_no_cuda() -> str:
-    """Looks at the driver and at torch's version file; importing torch would cost seconds."""
-    spec = find_spec("torch")
-    if spec is None or spec.origin is None:
-        return "the package torch is not installed"
-    version = Path(spec.origin).with_name("version.py")
-    if not (version.is_file() and re.search(r"^cuda\b.*=\s*['\"]", version.read_text(), re.MULTILINE)):
-        return "this torch is built without CUDA"
-    for library in ("libcuda.so.1", "nvcuda.dll"):
-        try:
-            driver = ctypes.CDLL(library)
-        except OSError:
-            continue
-        count = ctypes.c_int(0)
-        if driver.cuInit(0) == 0 and driver.cuDeviceGetCount(ctypes.byref(count)) == 0 and count.value > 0:
-            return ""
-        return "the NVIDIA driver finds no GPU"
-    return "there is no NVIDIA driver"

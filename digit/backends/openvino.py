@@ -1,18 +1,10 @@
-"""OpenVINO on the CPU, float32, without torch in this process.
+"""OpenVINO on the CPU, in float32 or int8, without torch in this process.
 
-The network is turned into OpenVINO's form (IR) once, by a second process that does import torch, and kept in the
-user's cache folder. A cache entry is named after everything that made it (weights, code, versions) and carries its
-own checksum; it appears whole or not at all, and one that is damaged is deleted and made again.
-
-    python -m digit.backends.openvino WEIGHTS FOLDER    write predictor.xml and predictor.bin into FOLDER
+What it runs is OpenVINO's form of the network (IR). That of the shipped weights comes with them; for other weights a
+second process, which does import torch, makes it once (`digit.backends.exports`).
 """
 
-import hashlib
-import os
 import shutil
-import subprocess
-import sys
-import tempfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
@@ -20,108 +12,101 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from platformdirs import user_cache_path
 
-from digit import checkpoint
+from digit.backends import check, exports
+from digit.backends.exports import Progress
 from digit.errors import UserError
-from digit.prediction import CROP_SIZE
-from digit.skeleton import ROOTS
 
-IR = ("predictor.xml", "predictor.bin")
-CHECKSUM = "sha256"
 # Without the second line OpenVINO computes in bfloat16 wherever the CPU has it: the same weights, other numbers.
 CONFIG = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
-_PACKAGE = Path(checkpoint.__file__).parent
-# The code that the graph is made from: an entry made by other code is another entry.
-_NETWORKS = ("networks", "model", "backbones", "hrnet", "resnet", "trunk", "segmentation", "unet", "internet", "lite")
-_GRAPH_CODE = ("variants", *_NETWORKS, "heatmap", "predict", "backends/openvino")
 
 
 class OpenVinoSession:
     """See `digit.backends.Session`."""
 
-    def __init__(self, weights: Path, weights_sha256: str, progress: Callable[[str], None]):
-        folder = cached_ir(weights, weights_sha256, progress)
-        progress(f"Loading {weights.stem} with OpenVINO …")
-        self._request: Any
-        try:
-            self._request = _compiled(folder)
-        except RuntimeError:
-            shutil.rmtree(folder, ignore_errors=True)
-            self._request = _compiled(cached_ir(weights, weights_sha256, progress))
+    def __init__(self, folder: Path):
+        """Opens an export. Raises RuntimeError when OpenVINO cannot read it."""
+        self._request: Any = _compiled(folder)
         # A network without a prior has lost that input in the export.
         self._inputs = {port.get_any_name() for port in self._request.model_inputs}
         self._outputs = len(self._request.model_outputs)
 
-    def run(self, crop: np.ndarray, prior: np.ndarray) -> list[np.ndarray]:
+    def start(self, crop: np.ndarray, prior: np.ndarray) -> Callable[[], list[np.ndarray]]:
         given = {"crop": crop, "prior": prior}
-        self._request.infer({name: given[name] for name in self._inputs}, share_inputs=True)
-        return [self._request.get_output_tensor(i).data for i in range(self._outputs)]
+        request = self._request
+        request.start_async({name: given[name] for name in self._inputs}, share_inputs=True)
+
+        def wait() -> list[np.ndarray]:
+            request.wait()
+            return [request.get_output_tensor(i).data for i in range(self._outputs)]
+
+        return wait
 
     def close(self) -> None:
         self._request = None
 
 
-def cached_ir(weights: Path, weights_sha256: str, progress: Callable[[str], None]) -> Path:
-    """The folder with the IR of a weights file, made now if it is not there or damaged.
+def open_session(weights: Path, weights_sha256: str, precision: str, progress: Progress) -> OpenVinoSession:
+    """The network in "fp32" or "int8", checked against the reference.
 
     Raises:
-        UserError: the export fails, or the cache folder cannot be written.
+        UserError: there is no export and none can be made, or this computer's answers are wrong.
     """
-    folder = user_cache_path("digit-live") / "openvino" / _key(weights_sha256)
-    if _whole(folder):
-        return folder
-    progress(f"Preparing {weights.stem} for OpenVINO, once for these weights …")
+    folder = export_of(weights, weights_sha256, precision, progress)
+    progress(f"Loading {weights.stem} with OpenVINO, {precision} …")
     try:
+        return _checked(folder, precision)
+    except (RuntimeError, OSError):
+        if exports.beside(weights, precision) == folder:
+            raise
         shutil.rmtree(folder, ignore_errors=True)
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix="part-", dir=folder.parent) as scratch:
-            part = Path(scratch) / "ir"
-            part.mkdir()
-            _export_in_another_process(weights, part)
-            (part / CHECKSUM).write_text(_checksum(part))
-            if not _whole(folder):  # another process may have been faster
-                part.rename(folder)
-    except OSError as error:
-        raise UserError(f"The cache folder {folder.parent} cannot be written: {error.strerror or error}.") from error
-    return folder
+        return _checked(export_of(weights, weights_sha256, precision, progress), precision)
 
 
-def export(weights: Path, folder: Path) -> None:
-    """Write the IR of a weights file. Imports torch.
+def export_of(weights: Path, weights_sha256: str, precision: str, progress: Progress) -> Path:
+    """The folder with the IR: the shipped one, the cached one, or one that is made now.
 
     Raises:
-        UserError: the weights cannot be loaded.
+        UserError: it cannot be made, or the cache folder cannot be written.
     """
-    import openvino
-    import torch
-
-    from digit.predict import Predictor
-
-    predictor = Predictor(checkpoint.load(weights)).eval()
-    crop = torch.zeros(1, CROP_SIZE, CROP_SIZE, 3, dtype=torch.uint8)
-    prior = torch.zeros(1, len(ROOTS), 4)
-    # Traced: torch.export gives the same numbers and takes 5 s more, which the first start of the app would wait for.
-    with torch.inference_mode():
-        model = openvino.convert_model(predictor, example_input=(crop, prior))
-    # Fixed shapes, so that OpenVINO plans memory and kernels once.
-    shapes = {"crop": list(crop.shape), "prior": list(prior.shape)}
-    model.reshape({port.get_any_name(): shapes[port.get_any_name()] for port in model.inputs})
-    openvino.save_model(model, folder / IR[0], compress_to_fp16=False)
+    return exports.shipped(weights, weights_sha256, precision) or exports.cached(
+        "openvino", name_of(weights_sha256, precision), weights_sha256,
+        lambda folder: _make(weights, weights_sha256, precision, folder, progress),
+    )  # fmt: skip
 
 
-def _export_in_another_process(weights: Path, folder: Path) -> None:
-    path = os.pathsep.join(filter(None, (str(_PACKAGE.parent), os.environ.get("PYTHONPATH"))))
-    done = subprocess.run(
-        [sys.executable, "-m", "digit.backends.openvino", str(weights.resolve()), str(folder)],
-        env={**os.environ, "PYTHONPATH": path},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-    )
-    if done.returncode != 0:
-        last = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
-        raise UserError(f"{weights} could not be prepared for OpenVINO: {last.removeprefix('error: ')}")
+def is_at_hand(weights: Path, weights_sha256: str, precision: str) -> bool:
+    """Whether an export need not be made first."""
+    cache = exports.folder_of("openvino", name_of(weights_sha256, precision))
+    return bool(exports.shipped(weights, weights_sha256, precision) or exports.manifest(cache))
+
+
+def name_of(weights_sha256: str, precision: str) -> str:
+    """Name of the export's folder in the cache."""
+    makers = [f"openvino {version('openvino')}", f"torch {version('torch')}", precision]
+    return exports.key(weights_sha256, *makers)
+
+
+def _make(weights: Path, weights_sha256: str, precision: str, folder: Path, progress: Progress) -> None:
+    if precision == "fp32":
+        progress(f"Preparing {weights.stem} for OpenVINO, once for these weights …")
+        complaint = exports.in_another_process("digit.backends.export", weights.resolve(), folder)
+    else:
+        floats = export_of(weights, weights_sha256, "fp32", progress)
+        progress(f"Making an int8 form of {weights.stem}, once for these weights; this takes a minute …")
+        complaint = exports.in_another_process("digit.backends.quantize", floats, folder)
+    if complaint:
+        raise UserError(f"{weights} could not be prepared for OpenVINO: {complaint}")
+
+
+def _checked(folder: Path, precision: str) -> OpenVinoSession:
+    reference = check.read(folder)
+    session = OpenVinoSession(folder)
+    fault = check.fault(session.start(reference.crop, reference.prior)(), reference, precision)
+    if fault:
+        session.close()
+        raise UserError(f"OpenVINO in {precision} does not answer as the reference does ({fault}).")
+    return session
 
 
 def _compiled(folder: Path) -> Any:
@@ -135,39 +120,7 @@ def _compiled(folder: Path) -> Any:
         import openvino
 
         core: Any = openvino.Core()
-        return core.compile_model(str(folder / IR[0]), "CPU", CONFIG).create_infer_request()
+        return core.compile_model(str(folder / "predictor.xml"), "CPU", CONFIG).create_infer_request()
 
     with ThreadPoolExecutor(max_workers=1) as thread:
         return thread.submit(compile_).result()
-
-
-def _key(weights_sha256: str) -> str:
-    digest = hashlib.sha256(f"{weights_sha256} {version('openvino')} {version('torch')}".encode())
-    for name in _GRAPH_CODE:
-        digest.update((_PACKAGE / f"{name}.py").read_bytes())
-    return digest.hexdigest()[:32]
-
-
-def _checksum(folder: Path) -> str:
-    return "".join(f"{checkpoint.sha256(folder / name)}\n" for name in IR)
-
-
-def _whole(folder: Path) -> bool:
-    try:
-        return (folder / CHECKSUM).read_text() == _checksum(folder)
-    except (OSError, UnicodeDecodeError):
-        return False
-
-
-def main() -> int:
-    weights, folder = map(Path, sys.argv[1:])
-    try:
-        export(weights, folder)
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -8,40 +8,14 @@ import pytest
 import torch
 
 from digit import backends, checkpoint
+from digit.backends import check, exports
 from digit.backends import openvino as openvino_backend
 from digit.errors import UserError
-from digit.lite import DigitLite
 from digit.prediction import Prediction
 from tests.digit import golden
 
 CROP = np.random.default_rng(0).integers(0, 256, (256, 256, 3), dtype=np.uint8)
 PRIOR = np.random.default_rng(1).uniform((0, 0, -50, 0), (256, 256, 50, 1), (42, 4)).astype(np.float32)
-
-
-def sharpened(network: DigitLite) -> DigitLite:
-    """Random weights give flat maps, on which any two backends agree; these have clear peaks, as trained ones do."""
-    crop = torch.from_numpy(CROP).permute(2, 0, 1)[None] / 255
-    with torch.inference_mode():
-        output = network.eval()(crop)
-        network.heatmaps.weight *= 3 / output.heatmap_logits.flatten(2).std(dim=2).mean()
-        network.depths.weight *= 3 / output.depth_maps.flatten(2).std(dim=2).mean()
-    return network
-
-
-@pytest.fixture(scope="module")
-def cache(tmp_path_factory: pytest.TempPathFactory):
-    folder = tmp_path_factory.mktemp("cache")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(openvino_backend, "user_cache_path", lambda name: folder / name)
-        yield folder
-
-
-@pytest.fixture(scope="module")
-def lite(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    torch.manual_seed(0)
-    path = tmp_path_factory.mktemp("weights") / "lite.safetensors"
-    checkpoint.save(path, sharpened(DigitLite()), {})
-    return path
 
 
 @pytest.fixture(scope="module")
@@ -149,7 +123,8 @@ def test_a_crop_that_is_a_view_of_a_picture(cache: Path, lite: Path):
 
 
 def test_unusable_choices_are_one_sentence(lite: Path, tmp_path: Path):
-    with pytest.raises(UserError, match="no backend 'tpu'; choose one of auto, cuda, openvino, torch"):
+    names = "auto, tensorrt, cuda, openvino-int8, openvino, torch"
+    with pytest.raises(UserError, match=f"no backend 'tpu'; choose one of {names}"):
         backends.load("tpu", weights=lite)
     with pytest.raises(UserError, match="no model 'digit-xl'; choose one of digit-lite, digit-w32"):
         backends.load(model="digit-xl", weights=lite)
@@ -164,30 +139,14 @@ def test_unusable_choices_are_one_sentence(lite: Path, tmp_path: Path):
 
 
 def test_a_backend_that_does_not_run_here(lite: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(backends, "_why_no_cuda", lambda: "there is no NVIDIA driver")
+    monkeypatch.setattr(backends, "why_no_cuda", lambda: "there is no NVIDIA driver")
     with pytest.raises(UserError, match="'cuda' does not run here: there is no NVIDIA driver"):
         backends.load("cuda", weights=lite)
 
 
-def test_auto_takes_the_first_that_works(cache: Path, lite: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(backends, "_why_no_cuda", lambda: "there is no NVIDIA driver")
-    backend = backends.load(weights=lite)
-    assert backend.name == "openvino"
-    assert backend.why == "openvino is the fastest that works here (cuda: there is no NVIDIA driver)."
-    backend.close()
-
-    def broken(*_: object) -> None:
-        raise UserError("The cache folder cannot be written.")
-
-    monkeypatch.setattr(openvino_backend, "cached_ir", broken)
-    backend = backends.load(weights=lite)
-    assert backend.name == "torch"
-    assert "openvino: The cache folder cannot be written)" in backend.why
-    backend.close()
-
-
 def test_available_and_models_name_everything(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
-    assert list(backends.available()) == ["cuda", "openvino", "torch"]
+    assert list(backends.available()) == ["tensorrt", "cuda", "openvino-int8", "openvino", "torch"]
+    assert set(backends.PRECISION) == set(backends.available())
     assert backends.available()["torch"] == ""
     monkeypatch.setattr(checkpoint, "weights_path", lambda model: tmp_path / f"{model}.safetensors")
     (tmp_path / "digit-lite.safetensors").touch()
@@ -195,27 +154,28 @@ def test_available_and_models_name_everything(monkeypatch: pytest.MonkeyPatch, t
     assert "no weights at" in backends.models()["digit-w32"]
 
 
-@pytest.mark.parametrize("fault", ["cut", "changed", "no checksum", "valid checksum, no network"])
+@pytest.mark.parametrize("fault", ["cut", "changed", "no manifest", "valid manifest, no network", "no reference"])
 def test_a_damaged_cache_is_made_again(cache: Path, lite: Path, fault: str, monkeypatch: pytest.MonkeyPatch):
-    ir = openvino_backend.cached_ir(lite, checkpoint.sha256(lite), lambda _: None)
-    exported = {name: (ir / name).read_bytes() for name in openvino_backend.IR}
+    ir = openvino_backend.export_of(lite, checkpoint.sha256(lite), "fp32", lambda _: None)
+    exported = {path.name: path.read_bytes() for path in ir.iterdir()}
 
-    def export_again(_: Path, folder: Path) -> None:
+    def export_again(module: str, weights: Path, folder: Path) -> str:
         for name, content in exported.items():
             (folder / name).write_bytes(content)
+        return ""
 
-    monkeypatch.setattr(openvino_backend, "_export_in_another_process", export_again)
+    monkeypatch.setattr(exports, "in_another_process", export_again)
     weights = ir / "predictor.bin"
     whole = weights.read_bytes()
     if fault == "cut":
         weights.write_bytes(whole[: len(whole) // 2])
     elif fault == "changed":
         weights.write_bytes(whole[:1000] + bytes([whole[1000] ^ 255]) + whole[1001:])
-    elif fault == "no checksum":
-        (ir / "sha256").unlink()
+    elif fault == "no manifest":
+        (ir / exports.MANIFEST).unlink()
     else:
-        (ir / "predictor.xml").write_text("<net/>")
-        (ir / "sha256").write_text("".join(f"{checkpoint.sha256(ir / n)}\n" for n in openvino_backend.IR))
+        (ir / ("predictor.xml" if "network" in fault else check.FILE)).write_text("<net/>")
+        exports.seal(ir, checkpoint.sha256(lite))
     told: list[str] = []
     backend = backends.load("openvino", weights=lite, progress=told.append)
     assert any("once for these weights" in sentence for sentence in told)
@@ -230,8 +190,8 @@ def test_a_cached_network_loads_without_torch(cache: Path, lite: Path):
     code = (
         "import sys, pathlib, numpy as np\n"
         "from digit import backends\n"
-        "from digit.backends import openvino\n"
-        "openvino.user_cache_path = lambda name: pathlib.Path(sys.argv[2]) / name\n"
+        "from digit.backends import exports\n"
+        "exports.user_cache_path = lambda name: pathlib.Path(sys.argv[2]) / name\n"
         "backend = backends.load('auto', weights=pathlib.Path(sys.argv[1]))\n"
         "backend(np.zeros((256, 256, 3), np.uint8))\n"
         "print(backend.name, backends.models() and 'torch' in sys.modules)\n"
@@ -250,8 +210,8 @@ def test_a_cached_network_loads_without_torch(cache: Path, lite: Path):
 def test_ctrl_c_is_safe_after_two_models_were_freed(lite: Path, cache: Path):
     """In another process, because the fault that this guards against is a segmentation fault."""
     code = (
-        "import sys, signal; from pathlib import Path; from digit.backends import openvino as ov, load;"
-        "ov.user_cache_path = lambda name: Path(sys.argv[2]);"
+        "import sys, signal; from pathlib import Path; from digit.backends import exports, load;"
+        "exports.user_cache_path = lambda name: Path(sys.argv[2]) / name;"
         "a, b = (load('openvino', weights=Path(sys.argv[1])) for _ in range(2)); a.close(); b.close();"
         "signal.signal(signal.SIGINT, lambda *_: print('told')); signal.raise_signal(signal.SIGINT)"
     )
@@ -269,7 +229,7 @@ def test_the_package_imports_numpy_alone():
 
 def test_an_unwritable_cache_is_one_sentence(lite: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     (tmp_path / "file").touch()
-    monkeypatch.setattr(openvino_backend, "user_cache_path", lambda name: tmp_path / "file" / name)
+    monkeypatch.setattr(exports, "user_cache_path", lambda name: tmp_path / "file" / name)
     with pytest.raises(UserError, match=r"cache folder .* cannot be written"):
         backends.load("openvino", weights=lite)
 
@@ -278,4 +238,4 @@ def test_a_failed_export_is_one_sentence(cache: Path, tmp_path: Path):
     bad = tmp_path / "bad.safetensors"
     bad.write_bytes(b"x")
     with pytest.raises(UserError, match=r"could not be prepared for OpenVINO: .* is no weights file"):
-        openvino_backend.cached_ir(bad, "0" * 64, lambda _: None)
+        openvino_backend.export_of(bad, "0" * 64, "fp32", lambda _: None)

@@ -1,0 +1,128 @@
+"""What a runtime offers, what the app gets, and how one runtime takes over from another while the app runs."""
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import numpy as np
+
+from digit.prediction import CROP_SIZE, Prediction, Prior
+from digit.skeleton import ROOTS
+
+PRIOR_SHAPE = (len(ROOTS), 4)
+_NO_PRIOR = np.zeros(PRIOR_SHAPE, np.float32)
+_NO_PRIOR.flags.writeable = False
+
+
+class Session(Protocol):
+    """A network opened on one runtime."""
+
+    def start(self, crop: np.ndarray, prior: np.ndarray) -> Callable[[], Sequence[np.ndarray]]:
+        """Begin with (1, 256, 256, 3) uint8 and (1, 42, 4) float32; neither may change until the answer is taken.
+
+        The callable waits for the fields of `digit.predict.PredictionTensors`. They may lie in buffers of the session:
+        one crop is under way at a time, and its answer is good until the next start.
+        """
+        ...
+
+    def close(self) -> None: ...
+
+
+class LoadedBackend:
+    """A network ready to run; a `digit.prediction.Backend`. Use and close it in the thread that loaded it."""
+
+    def __init__(self, session: Session, name: str, model: str, weights_sha256: str, why: str):
+        self.name = name  # a key of `digit.backends.available`
+        self.model = model
+        self.weights_sha256 = weights_sha256
+        self.why = why  # one sentence: why this backend was chosen
+        self.session: Session | None = session
+
+    def __call__(self, crop: np.ndarray, prior: Prior | None = None) -> Prediction:
+        """Both hands in one crop. Raises as `start`."""
+        return self.start(crop, prior)()
+
+    def start(self, crop: np.ndarray, prior: Prior | None = None) -> Callable[[], Prediction]:
+        """Begin with a crop; calling what this returns waits for the answer. One crop at a time.
+
+        The crop and the prior are not copied: leave them alone until the answer is taken.
+
+        Raises:
+            ValueError: the crop is not (256, 256, 3) uint8, or the prior not (42, 4) finite float32.
+            RuntimeError: the backend is closed.
+        """
+        if self.session is None:
+            raise RuntimeError(f"the {self.name} backend is closed")
+        checked_crop, checked_prior = _checked(crop, prior)
+        wait = self.session.start(checked_crop[None], checked_prior[None])
+
+        def answer() -> Prediction:
+            joints_2p5d, confidence, part_labels, handedness, root_depth_mm = (_readonly(array[0]) for array in wait())
+            return Prediction(joints_2p5d, confidence, part_labels, handedness, float(root_depth_mm))
+
+        return answer
+
+    def close(self) -> None:
+        """Free the network; a second call does nothing."""
+        if self.session is not None:
+            self.session.close()
+            self.session = None
+
+
+class Build(Protocol):
+    """A faster session in the making, somewhere else."""
+
+    def done(self) -> bool:
+        """Whether `take` has something to say. Never waits."""
+        ...
+
+    def take(self) -> Session | str:
+        """The new session, opened and checked in the calling thread, or in a few words why there is none."""
+        ...
+
+    def cancel(self) -> None: ...
+
+
+class Upgrading:
+    """Runs on one session until a faster one is built, then on that. See `Session`."""
+
+    def __init__(self, session: Session, build: Build, tell: Callable[[str], None]):
+        """``tell`` gets "" when the new session has taken over, or why it will not."""
+        self._session, self._build, self._tell = session, build, tell
+        self._building = True
+
+    def start(self, crop: np.ndarray, prior: np.ndarray) -> Callable[[], Sequence[np.ndarray]]:
+        if self._building and self._build.done():
+            self._building = False
+            new = self._build.take()
+            if isinstance(new, str):
+                self._tell(new)
+            else:
+                self._session.close()
+                self._session = new
+                self._tell("")
+        return self._session.start(crop, prior)
+
+    def close(self) -> None:
+        if self._building:
+            self._building = False
+            self._build.cancel()
+        self._session.close()
+
+
+def _checked(crop: np.ndarray, prior: Prior | None) -> tuple[np.ndarray, np.ndarray]:
+    prior = _NO_PRIOR if prior is None else prior
+    for what, array, shape, dtype in (
+        ("crop", crop, (CROP_SIZE, CROP_SIZE, 3), np.uint8),
+        ("prior", prior, PRIOR_SHAPE, np.float32),
+    ):
+        if array.shape != shape or array.dtype != dtype:
+            raise ValueError(f"a {what} is {shape} {np.dtype(dtype)}; got {array.shape} {array.dtype}")
+    if not np.isfinite(prior).all():
+        raise ValueError("a prior must be finite; give weight 0 to a joint that was not seen")
+    return np.ascontiguousarray(crop), np.ascontiguousarray(prior)
+
+
+def _readonly(array: np.ndarray) -> np.ndarray:
+    array = np.array(array)
+    array.flags.writeable = False
+    return array

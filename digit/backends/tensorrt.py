@@ -1,0 +1,163 @@
+"""TensorRT: the network compiled ahead of time for this very GPU, through torch-tensorrt.
+
+The engine is the whole network in float16, without a break; the input's scaling and the float32 soft-argmax around it
+stay PyTorch's, and all of it is one CUDA graph (`digit.backends.cuda`). Building takes minutes, so another process does
+it (`EngineBuild`); the engine is kept in the cache under everything that made it. Where torch-tensorrt cannot be had,
+`digit.backends.tensorrt_rtx` does the job.
+
+    python -m digit.backends.tensorrt WEIGHTS FOLDER    build the engine; a line on stdout for each step
+
+Not yet measured: no GPU has run this.
+"""
+
+import platform
+import subprocess
+import sys
+import tempfile
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from digit.backends import exports
+from digit.errors import UserError
+
+if TYPE_CHECKING:
+    from digit.backends.cuda import CudaSession
+
+ENGINE = "network.ep"
+PRECISION = "fp16"
+
+
+class EngineBuild:
+    """Builds the engine of a weights file in another process. Poll it, or cancel it."""
+
+    def __init__(self, weights: Path, folder: Path):
+        line, environment = exports.command("digit.backends.tensorrt", weights.resolve(), folder)
+        self.step = "Building a TensorRT engine"  # what it is doing now, or why it failed
+        self._said = tempfile.TemporaryFile("a+", encoding="utf-8")  # noqa: SIM115 - closed by `cancel`
+        self._process = subprocess.Popen(
+            line, env=environment, stdin=subprocess.DEVNULL, stdout=self._said, stderr=subprocess.DEVNULL
+        )
+
+    def done(self) -> bool:
+        """True once the process has ended. Never waits."""
+        ended = self._process.poll() is not None
+        self._read()
+        return ended
+
+    def wait(self) -> None:
+        """Until the process has ended."""
+        self._process.wait()
+        self._read()
+
+    @property
+    def failed(self) -> bool:
+        """Ended without an engine; ``step`` says why."""
+        return self._process.returncode not in (None, 0)
+
+    def cancel(self) -> None:
+        """End the process and wait for it; what it wrote so far is deleted by whoever owns the folder."""
+        if self._process.poll() is None:
+            self._process.kill()
+        self._process.wait()
+        self._said.close()
+
+    def _read(self) -> None:
+        self._said.seek(0)
+        self.step = next((line for line in reversed(self._said.read().splitlines()) if line), self.step)
+
+
+def engine_name(weights_sha256: str) -> str:
+    """Name of the engine's folder in the cache: weights, versions, GPU, its SM, driver, system, precision."""
+    import torch
+
+    gpu = torch.cuda.get_device_properties(0)
+    packages = [f"{name} {_version(name)}" for name in ("torch", "torch-tensorrt", "tensorrt", "tensorrt-cu13")]
+    return exports.key(
+        weights_sha256, *packages, gpu.name, f"sm {gpu.major}.{gpu.minor}", f"cuda {torch.version.cuda}",
+        f"driver {_driver()}", platform.platform(), platform.machine(), PRECISION,
+    )  # fmt: skip
+
+
+def open_engine(weights: Path, folder: Path) -> "CudaSession":
+    """Run a built engine.
+
+    Raises:
+        RuntimeError, OSError: the engine does not run here.
+    """
+    import torch
+    import torch_tensorrt  # noqa: F401 - registers the operation that runs engines
+
+    from digit.backends.cuda import CudaSession
+    from digit.backends.export import loaded
+
+    predictor = loaded(weights)
+    predictor.network = torch.export.load(str(folder / ENGINE)).module()
+    return CudaSession(predictor.to("cuda"))
+
+
+def build(weights: Path, folder: Path) -> None:
+    """Build the engine into a folder, telling each step on stdout.
+
+    Raises:
+        UserError: the weights cannot be loaded, or TensorRT cannot take the whole network.
+    """
+    import torch
+    import torch_tensorrt
+
+    _say("Loading the network")
+    program, example = program_of(weights, "cuda")
+    _say("Building a TensorRT engine; this takes some minutes, once for these weights and this GPU")
+    # The types stand in the graph: float16 layers, float32 Gaussians. From 2.13 on nothing else decides them.
+    engine: Any = torch_tensorrt.dynamo.compile(
+        program, arg_inputs=example, require_full_compilation=True, min_block_size=1, use_python_runtime=False,
+        immutable_weights=True, cache_built_engines=False, reuse_cached_engines=False, optimization_level=5,
+    )  # fmt: skip
+    _say("Saving the engine")
+    with torch.inference_mode():
+        torch_tensorrt.save(engine, str(folder / ENGINE), arg_inputs=list(example), retrace=False)
+
+
+def program_of(weights: Path, device: str) -> tuple[Any, tuple[Any, ...]]:
+    """The float16 network as `torch.export` sees it, and its example inputs (image and, where taken, prior)."""
+    import torch
+
+    from digit.backends.export import loaded, reference_input
+    from digit.backends.half import halved
+
+    predictor = halved(loaded(weights)).to(device)
+    crop, prior = (torch.from_numpy(array).to(device) for array in reference_input())
+    image = crop.permute(0, 3, 1, 2).float() / 255
+    example = (image, prior) if predictor.takes_prior else (image,)
+    with torch.inference_mode():
+        return torch.export.export(predictor.network, example), example
+
+
+def _say(step: str) -> None:
+    print(step, flush=True)
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "none"
+
+
+def _driver() -> str:
+    module = Path("/sys/module/nvidia/version")
+    return module.read_text().strip() if module.is_file() else "unknown"
+
+
+def main() -> int:
+    weights, folder = map(Path, sys.argv[1:])
+    try:
+        build(weights, folder)
+    except (UserError, RuntimeError, ImportError, OSError) as error:
+        _say((str(error).splitlines() or [type(error).__name__])[0])
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,80 @@
+"""TensorRT-RTX: NVIDIA's compiler as a plain wheel, run through ONNX Runtime, for places without NVIDIA's own index.
+
+It reads ONNX (`digit.export`) and compiles for the GPU in seconds when the session opens, so nothing but the ONNX file
+is cached. Not yet measured: no GPU has run this.
+"""
+
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from digit.backends import check, exports
+from digit.backends.exports import Progress
+from digit.errors import UserError
+
+ONNX = "predictor.onnx"
+
+
+class OnnxSession:
+    """See `digit.backends.Session`. An ONNX file on ONNX Runtime."""
+
+    def __init__(self, path: Path, options: Any = None):
+        """``options`` name the execution providers; None is the CPU. Raises RuntimeError when it cannot be opened."""
+        import onnxruntime
+
+        providers = {} if options is not None else {"providers": ["CPUExecutionProvider"]}
+        self._session: Any = onnxruntime.InferenceSession(str(path), sess_options=options, **providers)
+        self._inputs = {port.name for port in self._session.get_inputs()}
+
+    def start(self, crop: np.ndarray, prior: np.ndarray) -> Callable[[], list[np.ndarray]]:
+        given = {name: array for name, array in (("crop", crop), ("prior", prior)) if name in self._inputs}
+        outputs = self._session.run(list(check.OUTPUTS), given)
+        return lambda: outputs
+
+    def close(self) -> None:
+        self._session = None
+
+
+def open_session(weights: Path, weights_sha256: str, progress: Progress) -> OnnxSession:
+    """The network compiled by TensorRT-RTX.
+
+    Raises:
+        UserError: the export fails.
+        RuntimeError: the provider finds no GPU or cannot be loaded.
+    """
+    folder = onnx_of(weights, weights_sha256, progress)
+    progress(f"Compiling {weights.stem} with TensorRT-RTX …")
+    return OnnxSession(folder / ONNX, _options())
+
+
+def onnx_of(weights: Path, weights_sha256: str, progress: Progress) -> Path:
+    """The cached folder with the ONNX file of these weights. Raises UserError when it cannot be made."""
+
+    def make(folder: Path) -> None:
+        progress(f"Preparing {weights.stem} as ONNX, once for these weights …")
+        complaint = exports.in_another_process("digit.export", weights.resolve(), folder / ONNX)
+        if complaint:
+            raise UserError(f"{weights} could not be exported to ONNX: {complaint}")
+
+    return exports.cached("onnx", exports.key(weights_sha256, f"torch {version('torch')}"), weights_sha256, make)
+
+
+def _options() -> Any:
+    """Session options with TensorRT-RTX on its first device."""
+    import onnxruntime
+    import onnxruntime_ep_nv_tensorrt_rtx as plugin  # pyright: ignore[reportMissingImports]
+
+    runtime: Any = onnxruntime
+    name: str = plugin.get_ep_name()
+    devices = [device for device in runtime.get_ep_devices() if device.ep_name == name]
+    if not devices:
+        runtime.register_execution_provider_library(name, plugin.get_library_path())
+        devices = [device for device in runtime.get_ep_devices() if device.ep_name == name]
+    if not devices:
+        raise RuntimeError("TensorRT-RTX finds no GPU that it can use")
+    options: Any = runtime.SessionOptions()
+    options.add_provider_for_devices(devices[:1], {"enable_cuda_graph": "1"})
+    return options
