@@ -12,12 +12,12 @@ DEBIAN := xvfb xauth libegl1 libgl1 libgl1-mesa-dri libgles2 libxcb-cursor0 libx
 	libxcb-keysyms1 libxcb-shape0 libxcb-image0 libxcb-render-util0 libxcb-xinerama0 libxcb-randr0 libdbus-1-3
 XVFB := xvfb-run -a -s "-screen 0 1280x800x24 +extension GLX"
 
-.PHONY: run test check bench setup debian clean
+.PHONY: run test check bench setup debian browser clean
 
 run: setup
 	$(BIN)/python launcher.py $(ARGS)
 
-test: setup debian
+test: setup debian browser
 	@if command -v xvfb-run >/dev/null; then $(XVFB) $(BIN)/python -m pytest $(ARGS); else $(BIN)/python -m pytest $(ARGS); fi
 
 check: setup
@@ -44,6 +44,11 @@ debian:
 	elif sudo -n true 2>/dev/null; then root="sudo -n"; \
 	else echo "The tests of the window need these packages: sudo apt-get install" $$missing >&2; exit 0; fi; \
 	$$root apt-get update -qq && $$root env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $$missing >/dev/null
+
+# For the test of the browser's page, which is skipped without it. Not every system has a package of that name.
+browser:
+	@command -v chromium >/dev/null || ! command -v apt-get >/dev/null || [ "$$(id -u)" != 0 ] || \
+		env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends chromium >/dev/null 2>&1 || true
 
 clean:
 	rm -rf $(VENV) build *.egg-info .pytest_cache .ruff_cache
