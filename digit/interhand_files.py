@@ -112,6 +112,8 @@ def find_annotations(folder: Path, split: str, subset: Subset) -> tuple[Path, Pa
 def read_files(folder: Path, split: str, subset: Subset, parts: Path | None, rootnet: Path | None) -> Files:
     """Parse what one split needs. Raises UserError when a file is missing, damaged or of another kind."""
     found = find_annotations(folder, split, subset)
+    if found is None and subset != "all" and find_annotations(folder, split, "all") is not None:
+        raise UserError(f"{folder} has no {subset} annotations of the split {split}; take --subset all.")
     if found is None:
         raise UserError(
             f"{folder} holds no annotations/{split}/InterHand2.6M_{split}_data.json; give the folder of InterHand2.6M, "

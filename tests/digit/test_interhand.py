@@ -64,7 +64,7 @@ def test_first_release_and_its_subsets(tmp_path: Path) -> None:
     write_set(folder, count=2, split="val", annotations="machine_annot", sequence="x")
     assert len(read(folder, "val")) == 4
     assert len(read(folder, "val", "machine")) == 2
-    with pytest.raises(UserError, match="holds no annotations/val"):
+    with pytest.raises(UserError, match="has no human annotations of the split val"):
         read(folder, "val", "human")
     assert splits_of(folder) == ["val"]
 

@@ -3,12 +3,14 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from digit import checkpoint, evaluate, variants
-from digit.evaluation import tzionas
+from digit.evaluation import command, tzionas
 from digit.evaluation.command import TABLE_NAMES
+from digit.landmarker import HandLandmarks
 from tests.interhand_set import write_set
 
 REAL = Path("/work/shared/real/interhand_format")
@@ -91,6 +93,28 @@ def test_bad_options_end_in_one_sentence(small_set: Path, weights: list[str], tm
     assert "There is no" in error_of([*data, "--root-depths", str(tmp_path / "none.json")], capsys)
     assert "made from a set" in error_of(["--annotations", "x.jsonl", "--table", "1"], capsys)
     assert "one file with --weights" in error_of(["--annotations", "x.jsonl", "--weights", *weights], capsys)
+
+
+def test_a_landmarkers_hands_reach_the_network(small_set: Path, weights: list[str], capsys, monkeypatch) -> None:
+    class Everywhere:
+        """Sees one right hand in the middle of every picture."""
+
+        def __init__(self, *_: object, **__: object) -> None: ...
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_: object) -> None: ...
+        def __call__(self, image: np.ndarray) -> list[HandLandmarks]:
+            middle = np.array(image.shape[1::-1]) / 2 + np.random.default_rng(0).normal(0, 30, (21, 2))
+            return [HandLandmarks("right", 0.9, middle, np.zeros((21, 3), np.float32))]
+
+    monkeypatch.setattr(command, "Landmarker", Everywhere)
+    found: list[float] = []
+    for prior in ("none", "mediapipe"):
+        arguments = ["--data", str(small_set), "--weights", weights[1], "--split", "val", "--prior", prior, "--json"]
+        assert evaluate.main(arguments) == 0
+        found.append(json.loads(capsys.readouterr().out)["splits"]["digit-lite"]["val"]["mpjpe_mm"])
+    assert found[0] != found[1]
 
 
 def test_sets_of_digit_synth_have_only_train(tmp_path: Path, weights: list[str], capsys) -> None:
