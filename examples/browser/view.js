@@ -8,7 +8,7 @@ const SPAN_MS = 2000;
 const canvas = document.getElementById("view");
 const context = canvas.getContext("2d");
 const byId = (id) => document.getElementById(id);
-const camera = { yaw: 0.25, pitch: 0.12, distance: 0.62, middle: [0, 0, -0.5] };
+const camera = { yaw: 0.12, pitch: 0.12, distance: 0.42, middle: [0, 0, -0.5] };
 
 let hello = null, newest = null, centred = false;
 let webxrName = [];
