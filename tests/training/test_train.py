@@ -1,75 +1,221 @@
-import json
+"""Runs of a few steps: resumed to the same bytes, in stages, stopped, told of a full disk."""
 
-import numpy as np
+import json
+import os
+import signal
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
 import pytest
 import torch
 
+from digit import checkpoint
 from digit.errors import UserError
-from digit.lite import DigitLite
-from digit.training.dataset import CropDataset, read_index
-from digit.training.losses import Losses, losses, total
-from digit.training.train import EndlessSampler, TrainConfig, rate_at, train
+from digit.training import checkpoints
+from digit.training import train as module
+from digit.training.recipe import LITE, PAPER, Recipe, recipe_of
+from digit.training.train import Run, Stopped, train
+from digit.variants import VARIANTS, find
+
+#: A step in a fraction of a second.
+QUICK = replace(PAPER, rate=1e-3, batch=4)
 
 
-def test_losses_ignore_what_is_absent(tiny_set):
-    """Moving the joints of a hand that is not there changes nothing."""
-    data = CropDataset(read_index([tiny_set]), augment=False, prior=False)
-    batch = {k: v.unsqueeze(0) for k, v in data[2].items()}  # the left hand alone
-    assert batch["hands"].tolist() == [[0.0, 1.0]]
-    torch.manual_seed(0)
-    net = DigitLite().eval()
-    output = net(batch["image"].permute(0, 3, 1, 2) / 255.0)
-    before = losses(output, batch)
-    moved = batch | {"joints": batch["joints"].clone()}
-    moved["joints"][:, :21] += 50.0
-    after = losses(output, moved)
-    for name in Losses._fields:
-        assert getattr(before, name) == getattr(after, name), name
-    assert before.root_depth == 0
+def run(data: Path, out: Path, recipe: Recipe = QUICK, **changes: Any) -> Run:
+    options: dict[str, Any] = {
+        "variant": "baseline/lite", "recipe": recipe, "out": out, "data": (data,), "steps": 4, "size": 64,
+        "precision": "fp32", "threads": 1, "workers": 0, "curves": False,
+    }  # fmt: skip
+    return Run(**(options | changes))
 
 
-def test_a_few_steps_lower_the_loss_and_resuming_goes_on(tiny_set, tmp_path):
-    config = TrainConfig(
-        data=(tiny_set,), validation=None, out=tmp_path, steps=6, decay=1, warmup=1, batch=4, workers=0, threads=1
-    )
-    torch.manual_seed(0)
-    weights = train(config)
-    first = torch.load(tmp_path / "state.pt", weights_only=True)
-    assert first["step"] == 6
-    assert set(torch.load(weights, weights_only=True)) == set(DigitLite().state_dict())
-    longer = TrainConfig(**{name: getattr(config, name) for name in TrainConfig.__slots__} | {"steps": 40})
-    train(longer)
-    rows = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
-    assert [row["step"] for row in rows if "pose" in row] == [6, 40]
-    assert rows[-1]["heatmap"] < rows[0]["heatmap"]
+def weights(path: Path) -> dict[str, torch.Tensor]:
+    return checkpoint.load(path).state_dict()
 
 
-def test_a_foreign_checkpoint_is_refused_in_a_sentence(tiny_set, tmp_path):
-    torch.save({"net": {}}, tmp_path / "state.pt")
+def break_off_after(monkeypatch: pytest.MonkeyPatch, steps: int, how: Callable[[], None]) -> None:
+    """Something happens in the middle of the step that follows."""
+    original, calls = module.optimise, [0]
+
+    def optimise(*args: Any, **options: Any) -> dict[str, torch.Tensor]:
+        calls[0] += 1
+        terms = original(*args, **options)
+        if calls[0] == steps + 1:
+            how()
+        return terms
+
+    monkeypatch.setattr(module, "optimise", optimise)
+
+
+def killed() -> None:
+    raise InterruptedError("killed")
+
+
+RESUMED = {
+    "averaged weights, AdamW, prior": {"variant": "digit-lite", "recipe": replace(LITE, batch=2)},
+    "scaled gradients, micro-batches": {"precision": "fp16", "recipe": replace(QUICK, batch=2), "micro_batch": 1},
+    "two stages": {"variant": "segm-to-pose-two-stage/lite", "recipe": replace(QUICK, batch=2), "micro_batch": 2},
+}
+
+
+@pytest.mark.parametrize("case", RESUMED)
+def test_a_killed_run_ends_with_the_same_bytes(
+    case: str, tiny_set: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = RESUMED[case] | {"checkpoint_every_s": 0.0}
+    whole = weights(train(run(tiny_set, tmp_path / "whole", **options)))
+    with monkeypatch.context() as patch, pytest.raises(InterruptedError):
+        break_off_after(patch, 2, killed)
+        train(run(tiny_set, tmp_path / "killed", **options))
+    assert checkpoints.read(tmp_path / "killed/state.pt")["step"] == 2
+    resumed = weights(train(run(tiny_set, tmp_path / "killed", **options)))
+    assert resumed.keys() == whole.keys()
+    assert all(torch.equal(resumed[name], whole[name]) for name in whole)
+    first, second = (checkpoints.read(tmp_path / name / "state.pt") for name in ("whole", "killed"))
+    assert first["step"] == second["step"] == 4
+    assert first["scaler"] == second["scaler"]
+    for i, moments in first["optimizer"]["state"].items():
+        assert all(torch.equal(moment, second["optimizer"]["state"][i][name]) for name, moment in moments.items())
+
+
+def test_a_run_killed_before_any_checkpoint_starts_again(
+    tiny_set: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With another number of worker processes too."""
+    whole = weights(train(run(tiny_set, tmp_path / "whole", steps=2)))
+    with monkeypatch.context() as patch, pytest.raises(InterruptedError):
+        break_off_after(patch, 1, killed)
+        train(run(tiny_set, tmp_path / "killed", steps=2))
+    assert not (tmp_path / "killed/state.pt").exists()
+    again = weights(train(run(tiny_set, tmp_path / "killed", steps=2, workers=2)))
+    assert all(torch.equal(again[name], whole[name]) for name in whole)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_stopped_run_saves_the_step_in_hand(
+    number: signal.Signals, tiny_set: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = signal.getsignal(number)
+    break_off_after(monkeypatch, 1, lambda: os.kill(os.getpid(), number))
+    with pytest.raises(Stopped):
+        train(run(tiny_set, tmp_path))
+    assert checkpoints.read(tmp_path / "state.pt")["step"] == 2
+    assert signal.getsignal(number) is before
+
+
+def test_each_stage_changes_its_own_modules(tiny_set: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    options = {"variant": "segm-to-pose-two-stage/lite", "recipe": replace(QUICK, batch=2), "checkpoint_every_s": 0.0}
+    states: list[dict[str, torch.Tensor]] = []
+    original = checkpoints.write
+
+    def keep(path: Path, content: Any) -> None:
+        states.append({name: tensor.clone() for name, tensor in content["net"].items()})
+        original(path, content)
+
+    monkeypatch.setattr(checkpoints, "write", keep)
+    train(run(tiny_set, tmp_path, **options))
+
+    def changed(a: int, b: int) -> set[str]:
+        return {name.split(".")[0] for name in states[a] if not torch.equal(states[a][name], states[b][name])}
+
+    assert changed(0, 1) == {"backbone", "segmentation"}
+    assert changed(1, 3) == {"semantic", "fusion", "estimator"}
+
+
+def test_a_frozen_trunk_stays(tiny_set: Path, tmp_path: Path) -> None:
+    """Of a network whose trunk is a part of its backbone; a trunk that thaws later keeps the others' moments."""
+    frozen = replace(QUICK, trunk_rate=0.0)
+    states = [checkpoints.read(train(run(tiny_set, tmp_path, frozen, steps=n)).parent / "state.pt") for n in (1, 2)]
+    moved = {name for name in states[0]["net"] if not torch.equal(states[0]["net"][name], states[1]["net"][name])}
+    assert moved and not [name for name in moved if name.startswith("backbone.trunk.")]
+    train(run(tiny_set, tmp_path, replace(frozen, trunk_rate=1e-4), steps=3))
+    thawed = checkpoints.read(tmp_path / "state.pt")
+    steps = {int(moments["step"]) for moments in thawed["optimizer"]["state"].values()}
+    assert steps == {1, 3}
+
+
+def test_the_first_format_of_digit_lite_is_resumed(tiny_set: Path, tmp_path: Path) -> None:
+    options = {"variant": "digit-lite", "recipe": replace(LITE, batch=2)}
+    train(run(tiny_set, tmp_path, steps=1, **options))
+    state = checkpoints.read(tmp_path / "state.pt")
+    checkpoints.write(tmp_path / "state.pt", {name: state[name] for name in ("net", "ema", "optimizer", "step")})
+    train(run(tiny_set, tmp_path, steps=2, **options))
+    assert checkpoints.read(tmp_path / "state.pt")["step"] == 2
+
+
+def test_the_log_tells_the_loss_and_scores(tiny_set: Path, tmp_path: Path) -> None:
+    train(run(tiny_set, tmp_path, validation=tiny_set, curves=True, steps=2))
+    loss, scores = (json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines())
+    assert loss["step"] == scores["step"] == 2
+    assert loss["loss"] == pytest.approx(loss["pose"] + loss["handedness"] + loss["root_depth"], rel=1e-3)
+    found = scores["validation"]["none"]
+    assert found["mpjpe_mm"] > 0 and 0 <= found["handedness"] <= 1
+    assert found["part_miou"] is None  # the baseline has no segmentation
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    events = EventAccumulator(str(tmp_path / "curves")).Reload()
+    tags = events.Tags()
+    assert {"loss/loss", "loss/pose", "validation_mpjpe_mm/none", "run/rate"} <= set(tags["scalars"])
+    assert tags["images"] == ["validation"]
+    assert (events.Images("validation")[0].width, events.Images("validation")[0].height) == (5 * 256, 4 * 256)
+
+
+def test_missing_tensorboard_is_one_sentence(tiny_set: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "torch.utils.tensorboard.writer", None)
+    with pytest.raises(UserError, match="--no-curves"):
+        train(run(tiny_set, tmp_path, curves=True))
+
+
+def test_a_full_disk_ends_the_run_and_keeps_its_checkpoint(
+    tiny_set: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    resource = pytest.importorskip("resource")
+    train(run(tiny_set, tmp_path, steps=1))
+    old, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, hard))
+    try:
+        with pytest.raises(UserError, match="free some space, then run the same command again"):
+            train(run(tiny_set, tmp_path, steps=2))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (old, hard))
+    assert checkpoints.read(tmp_path / "state.pt")["step"] == 1
+    train(run(tiny_set, tmp_path, steps=2))
+    assert checkpoints.read(tmp_path / "state.pt")["step"] == 2
+
+
+def test_a_foreign_checkpoint_is_refused(tiny_set: Path, tmp_path: Path) -> None:
+    checkpoints.write(tmp_path / "state.pt", {"net": {}, "variant": "baseline/lite"})
     with pytest.raises(UserError, match="--out"):
-        train(TrainConfig(data=(tiny_set,), validation=None, out=tmp_path, steps=1, workers=0))
+        train(run(tiny_set, tmp_path))
+    checkpoints.write(tmp_path / "state.pt", {"net": {}, "variant": "internet"})
+    with pytest.raises(UserError, match=r"holds a run of internet; give another --out or --variant internet\.$"):
+        train(run(tiny_set, tmp_path))
 
 
-def test_no_data_is_a_sentence(tmp_path):
-    with pytest.raises(UserError, match=r"digit\.synth"):
-        read_index([tmp_path])
+def test_a_batch_that_cannot_be_shared_is_refused(tiny_set: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"batch of 4 .* micro-batches of 3"):
+        train(run(tiny_set, tmp_path, micro_batch=3))
 
 
-def test_the_sampler_resumes_where_it_stopped():
-    whole = iter(EndlessSampler(5, 3, 0))
-    stream = [next(whole) for _ in range(17)]
-    later = iter(EndlessSampler(5, 3, 7))
-    assert [next(later) for _ in range(10)] == stream[7:]
-    assert sorted(i % 5 for i in stream[5:10]) == [0, 1, 2, 3, 4]
+def test_rendering_needs_a_length(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="give --steps"):
+        train(Run("baseline/lite", PAPER, tmp_path))
 
 
-def test_the_rate_rises_stays_and_falls(tmp_path):
-    config = TrainConfig(data=(), validation=None, out=tmp_path, steps=1000, decay=100, warmup=10)
-    rates = np.array([rate_at(step, config) for step in range(1001)])
-    assert rates[0] < 0.2 and np.all(rates[10:900] == 1.0) and rates[-1] == 0 and np.all(np.diff(rates[900:]) <= 0)
+def test_a_run_starts_from_given_weights(tiny_set: Path, tmp_path: Path) -> None:
+    first = train(run(tiny_set, tmp_path / "first", steps=1))
+    still = replace(QUICK, rate=0.0)
+    second = train(run(tiny_set, tmp_path / "second", still, steps=1, start=first, seed=5))
+    a, b = weights(first), weights(second)
+    assert all(torch.equal(a[name], b[name]) for name in a if "running" not in name and "batches" not in name)
+    with pytest.raises(UserError, match="another variant"):
+        train(run(tiny_set, tmp_path / "third", variant="baseline-bl-sl/lite", start=first))
 
 
-def test_total_weighs_every_term():
-    zero = Losses(*(torch.zeros(()) for _ in Losses._fields))
-    for name in Losses._fields:
-        assert total(zero._replace(**{name: torch.ones(())})) > 0
+def test_every_variant_has_a_recipe_of_its_source() -> None:
+    assert recipe_of(find("digit")) == PAPER and recipe_of(find("digit-lite")) == LITE
+    assert recipe_of(find("digit/resnet-50")).rate == recipe_of(find("baseline/resnet-50")).rate == 1e-3
+    assert recipe_of(find("internet")).rate == 1e-4
+    assert all(recipe_of(v).batch in (32, 64) for v in VARIANTS.values())

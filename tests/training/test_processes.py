@@ -1,0 +1,55 @@
+"""Two processes, as torchrun starts them, against one: the same loss and the same weights."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from digit import checkpoint
+from digit.training.__main__ import main
+from digit.variants import build
+
+ROOT = Path(__file__).parents[2]
+
+
+def command(data: Path, out: Path) -> list[str]:
+    return [
+        "--variant", "baseline/lite", "--data", str(data), "--validation", str(data), "--out", str(out),
+        "--batch", "4", "--micro-batch", "1", "--size", "64", "--steps", "2", "--rate", "1e-3", "--precision", "fp32",
+        "--threads", "1", "--workers", "0", "--no-curves",
+    ]  # fmt: skip
+
+
+def rows(log: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in log.read_text().splitlines()]
+
+
+def test_two_processes_train_as_one(tiny_set: Path, tmp_path: Path) -> None:
+    """Batch norm is in training mode, and normalises each micro-batch by itself in both runs.
+
+    Running statistics differ: of two processes, they are the first one's, which sees half of the micro-batches.
+    """
+    both = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    both += ["--local-addr", "127.0.0.1", "-m", "digit.training", *command(tiny_set, tmp_path / "two")]
+    if sys.platform == "linux":
+        os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
+    done = subprocess.run(both, cwd=ROOT, capture_output=True, text=True, check=False, timeout=100)
+    assert done.returncode == 0, done.stderr
+    assert main(command(tiny_set, tmp_path / "one")) == 0
+    (loss, scores), (one_loss, one_scores) = (rows(tmp_path / name / "log.jsonl") for name in ("two", "one"))
+    assert loss["loss"] == pytest.approx(one_loss["loss"], rel=1e-5)
+    assert scores["step"] == one_scores["step"] == 2
+    two, one = (checkpoint.load(tmp_path / name / "weights.safetensors").state_dict() for name in ("two", "one"))
+    torch.manual_seed(0)
+    start = build("baseline/lite").state_dict()
+    learnt = [name for name in one if "running" not in name and "batches" not in name]
+    apart, moved = (
+        torch.cat([(a[name] - b[name]).flatten() for name in learnt]).norm() for a, b in ((two, one), (one, start))
+    )
+    # Not nothing: Adam divides by the gradient's size, which makes rounding visible where a gradient is next to none.
+    assert moved > 1 and apart < 0.01 * moved
