@@ -32,7 +32,8 @@ def parser() -> argparse.ArgumentParser:
     headless.add_argument("--out", type=Path, default=Path("out"), metavar="DIR", help="folder to write (default: out)")
     headless.add_argument("--max-frames", type=_between(int, 1), metavar="N", help="stop after N frames")
     network = parser.add_argument_group("network")
-    network.add_argument("--backend", metavar="NAME", help="auto, tensorrt, cuda, openvino-int8, openvino or torch (default: auto)")
+    names = "auto, tensorrt, cuda, openvino-int8, openvino or torch"
+    network.add_argument("--backend", metavar="NAME", help=f"{names} (default: auto)")
     network.add_argument("--model", metavar="NAME", help="digit-lite or digit-w32 (default: digit-lite)")
     network.add_argument(
         "--weights", type=Path, metavar="PATH", help="weights (.safetensors) instead of the shipped ones"

@@ -3,7 +3,7 @@
 Importing this package imports numpy alone; torch or openvino come in with the backend that needs them.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from digit import checkpoint
@@ -70,19 +70,12 @@ def load(
 
 
 def _fastest(reasons: dict[str, str], model: str, path: Path, digest: str, say: Progress) -> LoadedBackend:
-    """The first backend that works, the CPU's two in the order that was measured here."""
+    """The first backend that works, best first."""
     passed_over = [f"{name}: {reason}" for name, reason in reasons.items() if reason]
-    order = [name for name, reason in reasons.items() if not reason]
-    if "tensorrt" in order and not _engine_is_ready(digest):
-        order.remove("tensorrt")  # `_open_upgrading` gets there from the plain CUDA backend
-    upgradable = not reasons["tensorrt"] and "tensorrt" not in order
-    times = ""
-    if "cuda" not in order and all(name in order for name in _CPU):
-        cpu, times = _cpu_order(path, digest, say)
-        order = [*(name for name in order if name not in _CPU and name != "torch"), *cpu, "torch"]
-    for candidate in order:
+    usable = [name for name, reason in reasons.items() if not reason]
+    for candidate, times in _candidates(usable, path, digest, say):
         try:
-            if candidate == "cuda" and upgradable:
+            if candidate == "cuda" and "tensorrt" in usable:
                 return _open_upgrading(model, path, digest, say)
             session = _open(candidate, path, digest, say)
         except (UserError, RuntimeError, ImportError, OSError) as error:
@@ -93,8 +86,21 @@ def _fastest(reasons: dict[str, str], model: str, path: Path, digest: str, say: 
     raise UserError(f"No backend can open {path} ({'; '.join(passed_over)}).")
 
 
+def _candidates(usable: Sequence[str], path: Path, digest: str, say: Progress) -> Iterator[tuple[str, str]]:
+    """Usable backends, best first, and how they compared. TensorRT only with an engine; else CUDA gets there."""
+    if "tensorrt" in usable and _engine_is_ready(digest):
+        yield "tensorrt", ""
+    if "cuda" in usable:
+        yield "cuda", ""
+    if all(name in usable for name in _CPU):
+        order, times = _cpu_order(path, digest, say)
+        yield from ((name, times) for name in order)
+    if "torch" in usable:
+        yield "torch", ""
+
+
 def _cpu_order(path: Path, digest: str, say: Progress) -> tuple[list[str], str]:
-    """The CPU's backends, fastest first, and how they compared. Those that would have to be made first come last."""
+    """The CPU's backends, fastest first, and how they compared. Weights without an int8 form run in fp32."""
     from digit.backends import fastest, openvino
 
     ready = [name for name in _CPU if openvino.is_at_hand(path, digest, PRECISION[name])]

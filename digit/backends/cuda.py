@@ -5,6 +5,7 @@ Two copies a crop cross the bus: the crop and its prior in, the five small answe
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -78,8 +79,8 @@ class CudaSession:
 def open_session(weights: Path) -> CudaSession:
     """The plain CUDA backend. Raises UserError for unusable weights, RuntimeError when the GPU cannot run them."""
     torch.backends.cudnn.benchmark = True  # one fixed shape: the first crops find the fastest kernels
-    predictor = halved(loaded(weights)).to(device="cuda", memory_format=torch.channels_last)
-    return CudaSession(predictor)
+    predictor: Any = halved(loaded(weights))
+    return CudaSession(predictor.to(device="cuda", memory_format=torch.channels_last))
 
 
 def _copy(sources: "list[Tensor] | tuple[Tensor, ...]", targets: list[Tensor]) -> None:

@@ -44,7 +44,10 @@ def engine_is_ready(weights_sha256: str) -> bool:
     """Whether `open_tensorrt` starts within seconds: TensorRT-RTX always does."""
     if not devices.has_torch_tensorrt():
         return True
-    return bool(exports.manifest(exports.folder_of(KIND, tensorrt.engine_name(weights_sha256))))
+    try:
+        return bool(exports.manifest(exports.folder_of(KIND, tensorrt.engine_name(weights_sha256))))
+    except (RuntimeError, AssertionError):  # torch sees no GPU after all: whoever opens it says why
+        return False
 
 
 def forget(weights_sha256: str) -> None:

@@ -61,7 +61,7 @@ def read(half: str, count: int | None = None, path: Path | None = None) -> Sampl
             ends = columns[f"{half}_ends"][:count]
             jpegs = np.split(columns[f"{half}_jpeg"], ends)[: len(ends)]
             rest = {name: columns[f"{half}_{name}"][:count] for name in Samples.__slots__ if name != "images"}
-        images = np.stack([cv2.imdecode(jpeg, cv2.IMREAD_COLOR_RGB) for jpeg in jpegs])
+        images = np.stack([np.asarray(cv2.imdecode(jpeg, cv2.IMREAD_COLOR_RGB)) for jpeg in jpegs])
     except (OSError, ValueError, KeyError, EOFError, cv2.error) as error:
         raise UserError(f"{path} is missing or damaged; fetch the repository's assets folder again.") from error
     return Samples(images, **rest)

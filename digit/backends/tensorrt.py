@@ -14,6 +14,7 @@ import platform
 import subprocess
 import sys
 import tempfile
+from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -86,7 +87,8 @@ def open_engine(weights: Path, folder: Path) -> "CudaSession":
         RuntimeError, OSError: the engine does not run here.
     """
     import torch
-    import torch_tensorrt  # noqa: F401 - registers the operation that runs engines
+
+    import_module("torch_tensorrt")  # registers the operation that runs engines
 
     from digit.backends.cuda import CudaSession
     from digit.backends.export import loaded
@@ -103,8 +105,8 @@ def build(weights: Path, folder: Path) -> None:
         UserError: the weights cannot be loaded, or TensorRT cannot take the whole network.
     """
     import torch
-    import torch_tensorrt
 
+    torch_tensorrt: Any = import_module("torch_tensorrt")
     _say("Loading the network")
     program, example = program_of(weights, "cuda")
     _say("Building a TensorRT engine; this takes some minutes, once for these weights and this GPU")

@@ -5,9 +5,10 @@ is cached. Not yet measured: no GPU has run this.
 """
 
 from collections.abc import Callable
+from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -25,8 +26,8 @@ class OnnxSession:
         """``options`` name the execution providers; None is the CPU. Raises RuntimeError when it cannot be opened."""
         import onnxruntime
 
-        providers = {} if options is not None else {"providers": ["CPUExecutionProvider"]}
-        self._session: Any = onnxruntime.InferenceSession(str(path), sess_options=options, **providers)
+        providers = None if options is not None else ["CPUExecutionProvider"]
+        self._session: Any = onnxruntime.InferenceSession(str(path), sess_options=options, providers=providers)
         self._inputs = {port.name for port in self._session.get_inputs()}
 
     def start(self, crop: np.ndarray, prior: np.ndarray) -> Callable[[], list[np.ndarray]]:
@@ -64,10 +65,7 @@ def onnx_of(weights: Path, weights_sha256: str, progress: Progress) -> Path:
 
 def _options() -> Any:
     """Session options with TensorRT-RTX on its first device."""
-    import onnxruntime
-    import onnxruntime_ep_nv_tensorrt_rtx as plugin  # pyright: ignore[reportMissingImports]
-
-    runtime: Any = onnxruntime
+    runtime, plugin = (cast(Any, import_module(name)) for name in ("onnxruntime", "onnxruntime_ep_nv_tensorrt_rtx"))
     name: str = plugin.get_ep_name()
     devices = [device for device in runtime.get_ep_devices() if device.ep_name == name]
     if not devices:

@@ -43,7 +43,7 @@ def draw(folder: Path, count: int, *, augment: bool, seed: int) -> Samples:
 def _as_jpeg(image: np.ndarray) -> np.ndarray:
     """The picture as it will be read back."""
     _, jpeg = cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
-    return cv2.imdecode(jpeg, cv2.IMREAD_COLOR_RGB)
+    return np.asarray(cv2.imdecode(jpeg, cv2.IMREAD_COLOR_RGB))
 
 
 def _mm_per_px(sample: Sample, crop: Crop) -> float:
