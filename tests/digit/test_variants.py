@@ -78,14 +78,12 @@ def full_size() -> dict[str, nn.Module]:
 
 
 def test_sizes_of_table_8(full_size: dict[str, nn.Module]):
-    """Table 8 has 40.0, 35.0 and 47.3 million.
+    """Table 8 has 40.0 (DIGIT), 35.0 (baseline) and 47.3 million (InterNet).
 
-    InterNet agrees to the digit. Ours of DIGIT has 40.7: exactly what the authors' released file holds, layer by layer
-    (tests/data/golden/official_state_dict.txt), so the table's 40.0 is not of that network or is rounded to whole
-    tens of its 0.7. The baseline of Fig. 6a is DIGIT without segmentation, semantic features and fusion, whose pose
-    estimator then reads 32 channels instead of 544: 35.4. The table's two are both a little lower (1.7 and 1.1 %), and
-    their difference is 5.0 to our 5.3: fusion 4.6 (the appendix says so too), semantic features 0.3, segmentation 0.04,
-    and 0.34 in the estimator's first layers, which the table seems not to count.
+    InterNet agrees. DIGIT has 40.7 here, which is what the authors' released file holds tensor by tensor
+    (tests/data/golden/official_state_dict.txt); the table's 40.0 is 0.7 less than their own file. The baseline of
+    Fig. 6a is DIGIT without fusion (4.6; the appendix says 4.6, too), semantic features (0.3) and segmentation (0.04):
+    5.0 less, as in the table. We have another 0.3 less, because the pose estimator then reads 32 channels, not 544.
     """
     assert parameters(full_size["internet"]) == 47_305_474
     assert parameters(full_size["digit"]) == 40_711_475

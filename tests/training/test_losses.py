@@ -11,6 +11,7 @@ from torch import Tensor
 from digit.heatmap import depth_from_mm
 from digit.internet import InterNetOutput
 from digit.model import DigitOutput
+from digit.predict import decode
 from digit.skeleton import BONES_42, FIRST_PART, ROOTS, mirrored_joints, mirrored_parts
 from digit.training import lite_losses, losses
 from digit.training.lite_losses import UNKNOWN_PART
@@ -255,6 +256,17 @@ def test_internet_is_supervised_by_volumetric_gaussians(batch: losses.Batch):
                 total += float(((output.heatmaps[i, j] - target) ** 2).mean())
     assert losses.heatmap_3d(output, batch).item() == pytest.approx(total / (4 * 42), rel=1e-3)
     assert set(losses.objective(find("internet"))(output, batch).terms) == {"handedness", "heatmap_3d", "root_depth"}
+
+
+def test_a_perfect_internet_costs_nothing_and_is_read_back(batch: losses.Batch):
+    heatmaps = torch.stack(
+        [torch.stack([gaussian_3d(*true_2p5d(batch, i, j), CELLS) for j in range(42)]) for i in range(4)]
+    )
+    output = InterNetOutput(heatmaps, torch.zeros(4, 64), torch.zeros(4, 2))
+    assert losses.heatmap_3d(output, batch) < 1e-4
+    error = (decode(output).joints_2p5d - batch["joints"]).abs()
+    inside = (batch["joints"][..., :2] < 256 - 256 / CELLS).all(dim=2)
+    assert (error[inside] <= torch.tensor([256 / CELLS, 256 / CELLS, 400 / 64]) / 2 + 1e-3).all()
 
 
 def test_digit_lite_weighs_every_term():
