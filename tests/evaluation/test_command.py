@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -42,7 +43,10 @@ def test_every_table_and_figure(small_set: Path, weights: list[str], tmp_path: P
         assert f"Table {number}." in out
     assert "Fig. 8." in out and "Fig. 15." in out and "Generalization" in out
     assert "baseline-lite (Baseline, lite)" in out and "digit-lite" in out and "Paired t-test, val" in out
-    assert (tmp_path / "out/fig19.png").is_file()
+    pages = {path.stem: cv2.imread(str(path)) for path in (tmp_path / "out").iterdir()}
+    assert set(pages) == {"fig05", "fig07", "fig08", "fig15", "fig17", "fig18", "fig19"}
+    for page in pages.values():
+        assert page.std() > 10 and min(page.shape[:2]) > 150
 
 
 def test_summary_as_one_line_of_json(small_set: Path, weights: list[str], capsys) -> None:

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 import torch
@@ -10,8 +9,6 @@ import torch
 from digit.errors import UserError
 from digit.evaluation import drawing, figures
 from digit.evaluation.figures import choose, draw_all, examples, joint_number
-from digit.evaluation.protocol import run
-from digit.evaluation.tables import Evaluated
 from digit.interhand import Index
 from digit.internet import InterNetOutput
 from digit.skeleton import PART_CLASSES
@@ -105,20 +102,8 @@ def test_volumetric_heatmaps_are_summed_over_depth() -> None:
     assert np.isfinite(heat).all()
 
 
-def test_all_figures_are_drawn(index: Index, tmp_path: Path) -> None:
-    networks = {"without": Oracle(index, parts=False), "with": Oracle(index)}
-    evaluated = [
-        Evaluated(name, variant, {"test": run(network, name, index, "test")})
-        for (name, network), variant in zip(networks.items(), ("baseline", "digit-w32"), strict=True)
-    ]
-    chosen = index.take(np.array([0, 2]))
-    shown = examples([Oracle(chosen, parts=False), Oracle(chosen)], chosen, joint=None)
-    written = draw_all(tmp_path / "out", shown, list(networks), evaluated)
-    names = ["fig05", "fig07", "fig17", "fig18", "fig19", "fig08", "fig15"]
-    assert [path.stem for path in written] == names
-    for path in written:
-        page = cv2.imread(str(path))
-        assert page.std() > 10 and min(page.shape[:2]) > 200
+def test_a_folder_that_cannot_be_written(index: Index, tmp_path: Path) -> None:
+    shown = examples([Oracle(index)], index, joint=None)
+    (tmp_path / "file").touch()
     with pytest.raises(UserError, match="cannot be written"):
-        (tmp_path / "file").touch()
-        draw_all(tmp_path / "file", shown, list(networks), [])
+        draw_all(tmp_path / "file", shown, ["oracle"], [])

@@ -11,7 +11,7 @@ from digit.evaluation import tzionas
 from digit.interhand import Index
 from digit.skeleton import SLOTS, WRIST
 
-QUICK = tzionas.Training(rate=2e-3, batch=64, patience=20, max_epochs=150)
+QUICK = tzionas.Training(rate=2e-3, batch=64, patience=20, max_epochs=110)
 
 
 def many_hands(count: int = 400) -> Index:
