@@ -1,6 +1,7 @@
 """The weights and input of tests/data/golden, made by the rule of its README."""
 
 import zlib
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +12,17 @@ FOLDER = Path(__file__).parents[1] / "data" / "golden"
 
 def official_state_dict(prefix: str = "") -> dict[str, torch.Tensor]:
     """Every tensor of the authors' network under its own name, behind ``prefix`` instead of ``pose_reg.``."""
+    return {prefix + name: tensor for name, tensor in _official_tensors().items()}
+
+
+@cache
+def _official_tensors() -> dict[str, torch.Tensor]:
     tensors: dict[str, torch.Tensor] = {}
     for line in (FOLDER / "official_state_dict.txt").read_text().splitlines():
         name, shape_text, _ = line.split("\t")
         name = name.removeprefix("pose_reg.")
         shape = tuple(int(n) for n in shape_text.strip("()").split(",") if n.strip())
-        tensors[prefix + name] = torch.from_numpy(np.asarray(by_rule(name, shape)))
+        tensors[name] = torch.from_numpy(np.asarray(by_rule(name, shape)))
     return tensors
 
 
