@@ -141,7 +141,7 @@ def load_official(source: "Path | Mapping[str, Tensor]") -> "DigitW32":
     from digit.model import DigitW32
 
     network = DigitW32()
-    tensors = {bare(name): t for name, t in (_unpickled(source) if isinstance(source, Path) else source).items()}
+    tensors = {bare(name): t for name, t in (read_pytorch(source) if isinstance(source, Path) else source).items()}
     wanted = {official_from_ours(name): tensor for name, tensor in network.state_dict().items()}
     what = str(source) if isinstance(source, Path) else "The state dict"
     _check(wanted, tensors, f"{what} is not the authors' released network")
@@ -154,7 +154,14 @@ def official_state_dict(network: "DigitW32") -> "dict[str, Tensor]":
     return {official_from_ours(name): tensor for name, tensor in network.state_dict().items()}
 
 
-def _unpickled(path: Path) -> "Mapping[str, Tensor]":
+def read_pytorch(path: Path) -> "Mapping[str, Tensor]":
+    """The state dict in a PyTorch file, bare or in a Lightning checkpoint.
+
+    Nothing but tensors and plain values is unpickled.
+
+    Raises:
+        UserError: the file is missing or damaged, or holds something else.
+    """
     import pickle
 
     import torch
