@@ -129,17 +129,17 @@ def test_mismatches_are_listed_briefly(lite, tmp_path: Path):
         checkpoint.load(wrong_kind)
 
 
-@pytest.mark.parametrize("prefix", ["", "pose_reg.", "model.pose_reg."])
-def test_official_names_load_under_any_prefix(tmp_path: Path, prefix: str):
-    tensors = golden.official_state_dict(prefix)
-    content = {"state_dict": tensors, "epoch": 3} if prefix.startswith("model") else tensors
-    torch.save(content, tmp_path / "official.pt")
-    loaded = checkpoint.load_official(tmp_path / "official.pt").state_dict()
-    assert torch.equal(loaded["estimator.heatmaps.weight"], tensors[prefix + "conv_hm.weight"])
-    assert torch.equal(
-        loaded["segmentation.10.weight"], tensors[prefix + "hand_segm.segm_head.segm_net.double_conv.3.weight"]
-    )
-    assert len(loaded) == len(tensors)
+def test_official_names_load_under_any_prefix(tmp_path: Path):
+    """A Lightning checkpoint with both prefixes, and bare state dicts with one or none."""
+    path = tmp_path / "official.pt"
+    torch.save({"state_dict": golden.official_state_dict("model.pose_reg."), "epoch": 3}, path)
+    tensors = golden.official_state_dict()
+    for source in (path, golden.official_state_dict("pose_reg."), tensors):
+        loaded = checkpoint.load_official(source).state_dict()
+        assert torch.equal(loaded["estimator.heatmaps.weight"], tensors["conv_hm.weight"])
+        last = "hand_segm.segm_head.segm_net.double_conv.3.weight"
+        assert torch.equal(loaded["segmentation.10.weight"], tensors[last])
+        assert len(loaded) == len(tensors)
 
 
 def test_official_to_ours_and_back():
