@@ -65,7 +65,13 @@ def arguments() -> argparse.ArgumentParser:
     changed.add_argument("--decay", type=int, help="digit-lite: last steps, over which the rate falls to zero")
     changed.add_argument("--no-augment", dest="augment", action="store_false", help="the same crops in each epoch")
     changed.add_argument("--size", type=_size, default=256, help="pixels to a side that crops are shrunk to")
-    changed.add_argument("--trunk", type=Path, metavar="FILE", help="MediaPipe's hand_landmark_full.tflite for lite")
+    changed.add_argument(
+        "--trunk",
+        type=Path,
+        metavar="FILE",
+        help="published weights to start the backbone from: HRNet-W32 or ResNet-50 for ImageNet (.pth), "
+        "MediaPipe's hand_landmark_full.tflite for lite",
+    )
     changed.add_argument("--start", type=Path, metavar="FILE", help="weights of the variant to start from")
     changed.add_argument("--seed", type=int, default=0)
     machine = parser.add_argument_group("the machine")
