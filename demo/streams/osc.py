@@ -10,9 +10,10 @@
 /digit/touch            how many parts of the two hands touch
 """
 
+import struct
 from collections.abc import Iterable
+from functools import cache
 from time import monotonic_ns
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -22,9 +23,6 @@ from demo.streams.openxr import JOINTS
 from demo.streams.packet import Packet, StreamedHand
 from digit.skeleton import JOINTS as INTERHAND_JOINTS
 from digit.skeleton import SIDES
-
-if TYPE_CHECKING:
-    from pythonosc.osc_message import OscMessage
 
 PORT = 9000
 _TIPS = [i for i, name in enumerate(INTERHAND_JOINTS) if name.endswith("4")]
@@ -37,7 +35,7 @@ def datagrams(packet: Packet) -> list[bytes]:
     return [bundle(scene_messages(packet)), *(bundle(hand_messages(hand, size_px)) for hand in packet.hands)]
 
 
-def scene_messages(packet: Packet) -> Iterable["OscMessage"]:
+def scene_messages(packet: Packet) -> Iterable[bytes]:
     """Which frame, which hands, how many contacts."""
     age_ms = (monotonic_ns() - packet.scene.frame.time_ns) / 1e6
     yield message("/digit/frame", packet.sequence & 0x7FFFFFFF, age_ms)
@@ -47,7 +45,7 @@ def scene_messages(packet: Packet) -> Iterable["OscMessage"]:
     yield message("/digit/touch", len(packet.contacts))
 
 
-def hand_messages(streamed: StreamedHand, size_px: np.ndarray) -> Iterable["OscMessage"]:
+def hand_messages(streamed: StreamedHand, size_px: np.ndarray) -> Iterable[bytes]:
     """One hand, as this module's head lists it; ``size_px`` is the picture's width and height."""
     pose, signals = streamed.pose, streamed.signals
     prefix = f"/digit/{pose.side}"
@@ -62,24 +60,29 @@ def hand_messages(streamed: StreamedHand, size_px: np.ndarray) -> Iterable["OscM
     yield message(f"{prefix}/ray", *signals.ray_origin_m.tolist(), *signals.ray_direction.tolist())
 
 
-def message(address: str, *values: str | float) -> "OscMessage":
-    """One message; whole numbers go as int32, others as float32."""
-    from pythonosc.osc_message_builder import OscMessageBuilder
+def message(address: str, *values: str | float) -> bytes:
+    """One message; whole numbers go as int32, others as float32 (OSC 1.0)."""
+    types = "".join("s" if isinstance(v, str) else "i" if isinstance(v, int) else "f" for v in values)
+    head = _head(address, types)
+    if "s" not in types:
+        return head + struct.pack(f">{types}", *values)
+    return head + b"".join(_string(v) if isinstance(v, str) else struct.pack(">f", v) for v in values)
 
-    builder = OscMessageBuilder(address)
-    for value in values:
-        builder.add_arg(value)
-    return builder.build()
+
+@cache
+def _head(address: str, types: str) -> bytes:
+    return _string(address) + _string("," + types)
 
 
-def bundle(parts: Iterable["OscMessage"]) -> bytes:
+def _string(text: str) -> bytes:
+    """Ended by a zero and filled to a multiple of four."""
+    data = text.encode("ascii")
+    return data + bytes(4 - len(data) % 4)
+
+
+def bundle(parts: Iterable[bytes]) -> bytes:
     """All messages in one datagram, to be taken at once."""
-    from pythonosc.osc_bundle_builder import IMMEDIATELY, OscBundleBuilder
-
-    builder = OscBundleBuilder(IMMEDIATELY)
-    for part in parts:
-        builder.add_content(part)
-    return builder.build().dgram
+    return b"#bundle\0" + struct.pack(">Q", 1) + b"".join(struct.pack(">i", len(part)) + part for part in parts)
 
 
 def open_stream(address: str, network: Network) -> Datagrams:

@@ -41,7 +41,7 @@ PROTOCOLS = {
             "127.0.0.1:9000",
             "/digit/right/index_tip x y z qx qy qz qw    on UDP {address}",
             "demo.streams.osc",
-            "pythonosc",
+            "",
         ),
         Protocol(
             "vmc",
@@ -50,7 +50,7 @@ PROTOCOLS = {
             "127.0.0.1:39539",
             "VMC receiver on port {port}",
             "demo.streams.vmc",
-            "pythonosc",
+            "",
         ),
         Protocol(
             "udp",

@@ -9,7 +9,6 @@ camera is and looks where the person looks.
 from collections.abc import Iterable
 from functools import cache
 from time import monotonic
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -20,9 +19,6 @@ from demo.streams.datagrams import Datagrams
 from demo.streams.openxr import JOINTS, WRIST, HandPose
 from demo.streams.osc import bundle, message
 from demo.streams.packet import Packet
-
-if TYPE_CHECKING:
-    from pythonosc.osc_message import OscMessage
 
 PORT = 39539
 _LONG = (("Proximal", "proximal"), ("Intermediate", "intermediate"), ("Distal", "distal"))
@@ -82,7 +78,7 @@ def tracker(pose: HandPose) -> tuple[np.ndarray, np.ndarray]:
     return np.array([-x, y, z]), unity(turned)
 
 
-def messages(packet: Packet, time_s: float) -> Iterable["OscMessage"]:
+def messages(packet: Packet, time_s: float) -> Iterable[bytes]:
     """Availability, time, the bones of the hands that are there, and their wrists."""
     yield message("/VMC/Ext/OK", 1)
     yield message("/VMC/Ext/T", time_s)

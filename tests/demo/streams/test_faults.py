@@ -331,11 +331,11 @@ def test_a_port_is_free_again_when_its_stream_stops() -> None:
 
 
 def test_a_missing_package_is_one_sentence(monkeypatch) -> None:
-    monkeypatch.setitem(sys.modules, "pythonosc", None)
+    monkeypatch.setitem(sys.modules, "websockets", None)
     streams = Streams()
-    streams.start("osc")
-    wait_until(lambda: streams.states()["osc"].status == "failed")
-    assert "pip install 'digit-live[streams]'" in streams.states()["osc"].why
+    streams.start("websocket")
+    wait_until(lambda: streams.states()["websocket"].status == "failed")
+    assert "pip install 'digit-live[streams]'" in streams.states()["websocket"].why
     streams.close()
 
 
