@@ -8,9 +8,10 @@ On a CPU a run that was killed and resumed ends with the very bytes of one that 
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import nn
@@ -22,6 +23,7 @@ from torch.optim.swa_utils import AveragedModel
 from digit import checkpoint
 from digit.crops import PART_SIZE
 from digit.errors import UserError
+from digit.interhand import Index
 from digit.predict import takes_prior
 from digit.prediction import CROP_SIZE
 from digit.training import checkpoints, stages
@@ -52,7 +54,7 @@ class Run:
     micro_batch: int | None = None  # samples of one forward pass; None: all of a step's, shared by the processes
     size: int = CROP_SIZE  # pixels to a side that crops are shrunk to
     augment: bool = True
-    trunk: Path | None = None  # MediaPipe's hand_landmark_full.tflite, for a new run's lite trunk
+    trunk: Path | None = None  # published weights that a new run's backbone starts from
     start: Path | None = None  # weights that a new run starts from
     precision: Precision = "bf16"
     seed: int = 0
@@ -94,7 +96,7 @@ def train(run: Run) -> Path:
     torch.set_num_threads(run.threads)
     with joined(run.device) as process, stopping() as told_to_stop:
         recipe, variant = run.recipe, find(run.variant)
-        dataset = _dataset(run)
+        dataset = dataset_of(run)
         steps = _steps(run, None if not run.data else len(dataset))
         micro = _micro_batch(run, process)
         learner = _learner(run, process)
@@ -111,7 +113,7 @@ def train(run: Run) -> Path:
         try:
             while learner.step < steps:
                 stage, first, length = next(part for part in plan if learner.step < part[1] + part[2])
-                _enter(learner.net, stage, recipe)
+                enter(learner.net, stage, recipe)
                 if stage is not entered:
                     shared, entered = _shared(learner.net, process), stage
                 factor = recipe.schedule.factor(learner.step - first, length)
@@ -166,10 +168,15 @@ class _Clock:
         return due
 
 
-def _dataset(run: Run) -> Any:
+def dataset_of(run: Run) -> Any:
+    """The samples that a run learns from.
+
+    Raises:
+        UserError: they cannot be read.
+    """
     how = run.recipe.augmentation if run.augment else run.recipe.augmentation.still()
     if run.data:
-        return CropDataset(read_index(run.data), augment=how, seed=run.seed, part_size=_part_size(run))
+        return CropDataset(_index(run.data), augment=how, seed=run.seed, part_size=_part_size(run))
     from digit.training.rendered import RenderedDataset
 
     return RenderedDataset(augment=how, seed=run.seed, part_size=_part_size(run))
@@ -230,18 +237,32 @@ def _learner(run: Run, process: Process) -> Learner:
         if resumed is None:
             _begin(net, run)
     resumed = from_first(process, resumed)
-    net = net.to(process.device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
-    if process.size > 1 and process.device.type == "cuda":
-        # Elsewhere there is no such layer: each micro-batch is normalised by itself, running statistics are the first
-        # process's.
-        net = nn.SyncBatchNorm.convert_sync_batchnorm(net)
-    averaged = AveragedModel(net, multi_avg_fn=average, use_buffers=True) if run.recipe.averaged else None
-    kind = AdamW if run.recipe.optimizer == "adamw" else Adam
-    optimizer = kind(_groups(net, run.recipe), betas=run.recipe.betas, weight_decay=run.recipe.weight_decay)
-    learner = Learner(net, averaged, optimizer, GradScaler(process.device.type, enabled=run.precision == "fp16"))
+    learner = new_learner(run, process.device, net, process.size > 1)
     if resumed is not None:
         _restore(learner, resumed, run)
     return learner
+
+
+def new_learner(run: Run, device: torch.device, net: nn.Module | None = None, shared: bool = False) -> Learner:
+    """A network, by default with random weights, and its optimiser. ``shared``: by several processes."""
+    net = build(run.variant) if net is None else net
+    net = net.to(device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+    if shared and device.type == "cuda":
+        # Elsewhere there is no such layer: each micro-batch is normalised by itself, running statistics are the first
+        # process's.
+        net = cast(nn.Module, nn.SyncBatchNorm.convert_sync_batchnorm(net))
+    averaged = AveragedModel(net, multi_avg_fn=average, use_buffers=True) if run.recipe.averaged else None
+    kind = AdamW if run.recipe.optimizer == "adamw" else Adam
+    optimizer = kind(_groups(net, run.recipe), betas=run.recipe.betas, weight_decay=run.recipe.weight_decay)
+    for group in optimizer.param_groups:
+        group["lr"] = group["base"]
+    return Learner(net, averaged, optimizer, GradScaler(device.type, enabled=run.precision == "fp16"))
+
+
+@lru_cache(maxsize=1)
+def _index(folders: tuple[Path, ...]) -> Index:
+    """Read once, as runs that follow each other often learn from the same."""
+    return read_index(folders)
 
 
 def _begin(net: nn.Module, run: Run) -> None:
@@ -253,11 +274,13 @@ def _begin(net: nn.Module, run: Run) -> None:
         net.load_state_dict(found.state_dict())
     if run.trunk is not None:
         from digit.training.pretrained import load_hand_trunk
+        from digit.training.published import load_backbone
 
         trunk = _trunk(net)
-        if not isinstance(trunk, HandTrunk):
-            raise UserError(f"--trunk is for the lite backbone; {run.variant} has another.")
-        load_hand_trunk(trunk, run.trunk)
+        if isinstance(trunk, HandTrunk):
+            load_hand_trunk(trunk, run.trunk)
+        else:
+            load_backbone(net, run.trunk)
 
 
 def _trunk(net: nn.Module) -> nn.Module:
@@ -275,7 +298,7 @@ def _groups(net: nn.Module, recipe: Recipe) -> list[dict[str, Any]]:
     return [*found, {"params": trunk, "base": recipe.trunk_rate}] if recipe.trunk_rate > 0 else found
 
 
-def _enter(net: nn.Module, stage: Stage, recipe: Recipe) -> None:
+def enter(net: nn.Module, stage: Stage, recipe: Recipe) -> None:
     """Training mode, for what learns in this stage."""
     stages.enter(net, stage)
     if recipe.trunk_rate == 0:
