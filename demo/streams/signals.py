@@ -139,7 +139,7 @@ def _balls(pose: HandPose) -> tuple[np.ndarray, np.ndarray]:
 def _fist(pose: HandPose) -> tuple[float, float]:
     """Grab strength, and how much the hand points with its index finger alone."""
     curl = curls(pose)
-    return float(curl.mean()), float((1 - curl[0]) * curl[1:].mean())
+    return float(curl.mean()), float((1 - curl[0]) * curl[1:].min())
 
 
 def _z_axes(q: np.ndarray) -> np.ndarray:
