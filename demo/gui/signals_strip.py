@@ -9,7 +9,7 @@ from demo.palette import SIDE_RGB
 from demo.streams.packet import Packet
 from demo.streams.signals import FINGERS, Signals
 
-ROW = 20
+HEAD, ROW = 13, 20
 _BARS = (*FINGERS, "grab")
 _BAR_WIDTH, _BAR_GAP = 34, 6
 _LABEL_WIDTH = 18
@@ -20,7 +20,7 @@ class SignalsStrip(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        self.setFixedHeight(2 * ROW)
+        self.setFixedHeight(HEAD + 2 * ROW)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setToolTip("Pinch of index, middle, ring and little finger against the thumb, and grab, from 0 to 1")
         self._packet: Packet | None = None
@@ -56,7 +56,13 @@ class SignalsStrip(QWidget):
         font.setPixelSize(11)
         painter.setFont(font)
         for row, side in enumerate(SIDE_RGB):
-            self._paint_hand(painter, row * ROW, side, self._signals(side))
+            self._paint_hand(painter, HEAD + row * ROW, side, self._signals(side))
+        font.setPixelSize(9)
+        painter.setFont(font)
+        painter.setPen(QColor(theme.FAINT))
+        for n, name in enumerate(_BARS):
+            place = QRectF(_bar_left(n) - 4, 0, _BAR_WIDTH + 8, HEAD)
+            painter.drawText(place, Qt.AlignmentFlag.AlignCenter, name)
         painter.end()
 
     def _paint_hand(self, painter: QPainter, top: int, side: str, signals: Signals | None) -> None:
@@ -67,8 +73,7 @@ class SignalsStrip(QWidget):
         on = (*signals.pinching, signals.grabbing) if signals else (False,) * len(_BARS)
         painter.setPen(Qt.PenStyle.NoPen)
         for n, (strength, active) in enumerate(zip(strengths, on, strict=True)):
-            x = _LABEL_WIDTH + n * (_BAR_WIDTH + _BAR_GAP) + (_BAR_GAP if _BARS[n] == "grab" else 0)
-            place = QRectF(x, top + ROW / 2 - 3, _BAR_WIDTH, 6)
+            place = QRectF(_bar_left(n), top + ROW / 2 - 3, _BAR_WIDTH, 6)
             painter.setBrush(QColor(theme.RAISED))
             painter.drawRoundedRect(place, 3, 3)
             if strength > 0.02:
@@ -81,3 +86,8 @@ class SignalsStrip(QWidget):
             self.words(side), Qt.TextElideMode.ElideRight, self.width() - left
         )
         painter.drawText(QRectF(left, top, self.width() - left, ROW), Qt.AlignmentFlag.AlignVCenter, words)
+
+
+def _bar_left(n: int) -> float:
+    """Where a bar begins; grab stands a little apart from the pinches."""
+    return _LABEL_WIDTH + n * (_BAR_WIDTH + _BAR_GAP) + (_BAR_GAP if _BARS[n] == "grab" else 0)

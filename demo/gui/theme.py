@@ -38,6 +38,11 @@ QPushButton:focus, QToolButton:focus, QComboBox:focus {{ border-color: {ACCENT};
 QPushButton:pressed, QToolButton:pressed {{ background: {LINE}; }}
 QPushButton:checked, QToolButton:checked {{ background: #1d3b3a; border-color: {ACCENT}; color: {TEXT}; }}
 QPushButton:disabled, QToolButton:disabled, QComboBox:disabled {{ color: {FAINT}; }}
+QCheckBox::indicator {{
+    width: 14px; height: 14px; border-radius: 4px; border: 1px solid {MUTED}; background: {GROUND};
+}}
+QCheckBox::indicator:focus {{ border-color: {ACCENT}; }}
+QCheckBox::indicator:checked {{ background: {ACCENT}; border-color: {ACCENT}; }}
 QLineEdit {{ background: {GROUND}; border: 1px solid {LINE}; border-radius: 6px; min-height: 26px; padding: 0 8px; }}
 QLineEdit:focus {{ border-color: {ACCENT}; }}
 QComboBox {{ padding-right: 6px; }}

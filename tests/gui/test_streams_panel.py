@@ -112,7 +112,7 @@ def test_a_click_beside_the_sheet_closes_it(playing, qtbot) -> None:
 def strip(qtbot) -> SignalsStrip:
     strip = SignalsStrip()
     qtbot.addWidget(strip)
-    strip.resize(480, 40)
+    strip.resize(480, 53)
     strip.show()
     return strip
 
