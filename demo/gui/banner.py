@@ -1,7 +1,9 @@
 """One sentence across the window that says what is wrong or what a person should know."""
 
+from collections.abc import Callable
+
 from PyQt6.QtCore import QSize
-from PyQt6.QtWidgets import QFrame, QHBoxLayout, QLabel, QSizePolicy, QToolButton
+from PyQt6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QToolButton
 
 from demo.gui.icons import icon
 
@@ -24,6 +26,10 @@ class Banner(QFrame):
         row = QHBoxLayout(self)
         row.setContentsMargins(12, 6, 6, 6)
         row.addWidget(self._label, 1)
+        self.action = QPushButton()
+        self.action.clicked.connect(self._act)
+        self._do: Callable[[], None] | None = None
+        row.addWidget(self.action)
         row.addWidget(close)
         self.hide()
 
@@ -32,7 +38,18 @@ class Banner(QFrame):
         """What it says; empty while it is hidden."""
         return "" if self.isHidden() else self._label.text()
 
-    def say(self, text: str) -> None:
-        """Show this sentence, its first letter as in a sentence; an empty one hides the banner."""
+    def say(self, text: str, action: str = "", do: Callable[[], None] | None = None) -> None:
+        """Show this sentence, its first letter as in a sentence; an empty one hides the banner.
+
+        ``action`` is the name of a button that hides the banner and calls ``do``.
+        """
         self._label.setText(text[:1].upper() + text[1:])
+        self.action.setText(action)
+        self.action.setVisible(bool(action))
+        self._do = do
         self.setVisible(bool(text))
+
+    def _act(self) -> None:
+        self.hide()
+        if self._do is not None:
+            self._do()

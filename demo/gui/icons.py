@@ -99,7 +99,43 @@ def _close(painter: QPainter) -> None:
     painter.drawLine(QPointF(11.5, 4.5), QPointF(4.5, 11.5))
 
 
+def _record(painter: QPainter) -> None:
+    painter.setPen(Qt.PenStyle.NoPen)
+    painter.setBrush(QColor(theme.ERROR))
+    painter.drawEllipse(QPointF(8, 8), 5, 5)
+
+
+def _stop(painter: QPainter) -> None:
+    painter.setPen(Qt.PenStyle.NoPen)
+    painter.setBrush(QColor(theme.ERROR))
+    painter.drawRoundedRect(QRectF(3.5, 3.5, 9, 9), 2, 2)
+
+
+def _library(painter: QPainter) -> None:
+    for top in (2.5, 9.2):
+        painter.drawRoundedRect(QRectF(1.8, top, 5, 4.3), 1, 1)
+        painter.drawLine(QPointF(9.4, top + 1), QPointF(14.2, top + 1))
+        painter.drawLine(QPointF(9.4, top + 3.4), QPointF(12.6, top + 3.4))
+
+
+def _forward(painter: QPainter) -> None:
+    painter.setBrush(painter.pen().color())
+    painter.drawPolygon(QPolygonF([QPointF(4, 3.8), QPointF(9.6, 8), QPointF(4, 12.2)]))
+    painter.drawLine(QPointF(12, 3.8), QPointF(12, 12.2))
+
+
+def _back(painter: QPainter) -> None:
+    painter.translate(16, 0)
+    painter.scale(-1, 1)
+    _forward(painter)
+
+
 _FIGURES = {
+    "record": _record,
+    "stop": _stop,
+    "library": _library,
+    "forward": _forward,
+    "back": _back,
     "play": _play,
     "pause": _pause,
     "again": _again,

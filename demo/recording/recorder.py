@@ -129,7 +129,8 @@ class Recorder:
         self._tell(writer, free_bytes=free)
         if free < self._leave_free:
             raise _Gone(
-                f"The disk of {writer.folder} is full ({free >> 20} MB left), so the recording stopped; free some space."
+                f"The disk of {writer.folder} is full ({free >> 20} MB left), so the recording stopped; "
+                "free some space."
             )
 
     def _tell(

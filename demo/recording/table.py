@@ -1,4 +1,4 @@
-"""``scenes.arrow``: rows that are on disk when `Table.write` returns, and a reader that stops at the first broken one."""
+"""``scenes.arrow``: rows that are on disk when `Table.write` returns, and a reader that stops at a broken one."""
 
 import os
 from pathlib import Path

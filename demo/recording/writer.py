@@ -23,7 +23,7 @@ from demo.records import Scene
 WRITE_ERRORS = (OSError, av.error.FFmpegError)
 THUMBNAIL_WIDTH = 320
 #: Kept free for the end of the files on a disk that is full.
-_RESERVE, _RESERVED_BYTES = ".reserve", 1 << 19
+RESERVE, _RESERVED_BYTES = ".reserve", 1 << 19
 
 
 class SessionWriter:
@@ -41,7 +41,7 @@ class SessionWriter:
         self._hands = [0, 0]
         self._first_ns = self._last_ns = 0
         try:
-            (folder / _RESERVE).write_bytes(os.urandom(_RESERVED_BYTES))
+            (folder / RESERVE).write_bytes(os.urandom(_RESERVED_BYTES))
             write_info(folder, info)
             self._events = open(folder / EVENTS, "w", encoding="utf-8", buffering=1)  # noqa: SIM115
             self._table = Table(folder / SCENES)
@@ -91,7 +91,7 @@ class SessionWriter:
 
     def close(self, ended_by: str = "", dropped: int = 0) -> None:
         """End the files as well as the disk allows. What cannot be written then is left for `finalise`."""
-        (self.folder / _RESERVE).unlink(missing_ok=True)
+        (self.folder / RESERVE).unlink(missing_ok=True)
         rows = max(self.info.rows, 1)
         self.info = replace(
             self.info,
