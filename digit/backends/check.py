@@ -56,7 +56,7 @@ def read(folder: Path) -> Reference:
         OSError: there is none, or it is damaged.
     """
     try:
-        with np.load(folder / FILE) as arrays:
+        with (folder / FILE).open("rb") as file, np.load(file) as arrays:
             return Reference(arrays["crop"], arrays["prior"], tuple(arrays[name] for name in OUTPUTS))
     except (ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise OSError(f"{folder / FILE} is damaged") from error

@@ -17,6 +17,7 @@ import numpy as np
 
 from digit import checkpoint
 from digit.backends import check, exports, samples
+from digit.backends.rewrite import rewrite
 from digit.errors import UserError
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ def openvino_ir(weights: Path, folder: Path, half: bool = False) -> None:
     # Fixed shapes, so that OpenVINO plans memory and kernels once.
     shapes = {"crop": list(crop.shape), "prior": list(prior.shape)}
     model.reshape({port.get_any_name(): shapes[port.get_any_name()] for port in model.inputs})
+    rewrite(model)
     openvino.save_model(model, folder / IR[0], compress_to_fp16=half)
     check.write(folder, reference(predictor))
 

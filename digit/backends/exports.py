@@ -22,7 +22,7 @@ from digit.variants import GRAPH_CODE
 
 MANIFEST = "manifest.json"
 #: What every key holds besides: an export made by other code is another export.
-_GRAPH_CODE = (*GRAPH_CODE, "backends/export")
+_GRAPH_CODE = (*GRAPH_CODE, "backends/export", "backends/rewrite")
 _PACKAGE = Path(checkpoint.__file__).parent
 
 Progress = Callable[[str], None]

@@ -1,6 +1,7 @@
 """OpenVINO IR in int8: NNCF's post-training quantisation, calibrated on synthetic crops (`samples`).
 
-    python -m digit.backends.quantize FOLDER OUT    from an fp32 export; OUT gets the int8 IR
+    python -m digit.backends.quantize FOLDER OUT                from an fp32 export; OUT gets the int8 IR
+    python -m digit.backends.quantize FOLDER OUT --unchecked N  from N crops, for timing only
 
 Only convolutions, matrix products and the sums of residuals become int8. Everything that carries a coordinate or a
 probability (soft-argmax, the prior's Gaussians, the resizing of logits) stays float32: in int8 these alone move the
@@ -84,7 +85,7 @@ def accuracy(folder: Path, truth: Samples) -> Accuracy:
     return Accuracy(float(np.concatenate(errors).mean()), 100 * float(iou[union > 0].mean()))
 
 
-def _quantize(floats: Path, out: Path, calibration: Samples, parts: Sequence[str]) -> None:
+def _quantize(floats: Path, out: Path, calibration: Samples, parts: Sequence[str], quick: bool = False) -> None:
     try:
         import nncf
     except ImportError as error:
@@ -112,7 +113,7 @@ def _quantize(floats: Path, out: Path, calibration: Samples, parts: Sequence[str
         nncf.Dataset(fed),
         preset=nncf.QuantizationPreset.MIXED,
         subset_size=len(fed),
-        fast_bias_correction=False,
+        fast_bias_correction=quick,
         ignored_scope=nncf.IgnoredScope(types=list(FLOAT_TYPES), patterns=list(parts), validate=False),
         advanced_parameters=AdvancedQuantizationParameters(
             activations_range_estimator_params=RangeEstimatorParametersSet.HISTOGRAM
@@ -122,9 +123,12 @@ def _quantize(floats: Path, out: Path, calibration: Samples, parts: Sequence[str
 
 
 def main() -> int:
-    floats, out = map(Path, sys.argv[1:])
+    floats, out, *unchecked = sys.argv[1:]
     try:
-        print(int8_ir(floats, out))
+        if unchecked:
+            _quantize(Path(floats), Path(out), samples.read("calibrate", int(unchecked[1])), (), quick=True)
+        else:
+            print(int8_ir(Path(floats), Path(out)))
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -4,6 +4,7 @@ Half of them calibrate int8 networks, the other half, which no network learned f
 of these is also what every backend is checked on when it is loaded (`digit.backends.check`).
 """
 
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -57,11 +58,11 @@ def read(half: str, count: int | None = None, path: Path | None = None) -> Sampl
 
     path = path or PATH
     try:
-        with np.load(path) as columns:
+        with path.open("rb") as file, np.load(file) as columns:
             ends = columns[f"{half}_ends"][:count]
             jpegs = np.split(columns[f"{half}_jpeg"], ends)[: len(ends)]
             rest = {name: columns[f"{half}_{name}"][:count] for name in Samples.__slots__ if name != "images"}
         images = np.stack([np.asarray(cv2.imdecode(jpeg, cv2.IMREAD_COLOR_RGB)) for jpeg in jpegs])
-    except (OSError, ValueError, KeyError, EOFError, cv2.error) as error:
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, cv2.error) as error:
         raise UserError(f"{path} is missing or damaged; fetch the repository's assets folder again.") from error
     return Samples(images, **rest)

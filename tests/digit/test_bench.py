@@ -1,60 +1,147 @@
 import json
 from pathlib import Path
 
+import av
+import numpy as np
 import pytest
-import torch
 
-from digit import backends, bench, checkpoint
-from digit.lite import DigitLite
+from digit.backends import exports
+from digit.bench import __main__ as bench
+from digit.bench import growth, loop, networks, profile
+from digit.bench.table import table
 
-
-@pytest.fixture(scope="module")
-def lite(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    torch.manual_seed(0)
-    path = tmp_path_factory.mktemp("weights") / "lite.safetensors"
-    checkpoint.save(path, DigitLite(), {})
-    return path
+CLIP = loop.ROOT / "assets" / "sample.mp4"
 
 
-def test_json_report(lite: Path, capsys: pytest.CaptureFixture[str]):
-    assert bench.main(["--weights", str(lite), "--backends", "torch,torch", "--repeat", "3", "--json"]) == 0
+def test_networks_take_turns_in_processes_of_their_own(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    out = tmp_path / "report.json"
+    names = ["--models", "digit-lite", "--backends", "openvino-int8,openvino,torch", "--turns", "1", "--out", str(out)]
+    assert bench.main(["--only", "networks", *names, "--json"]) == 0
     report = json.loads(capsys.readouterr().out)
-    assert report["weights_sha256"] == checkpoint.sha256(lite)
-    assert report["repeat"] == 3
-    (timing,) = report["timings"]
-    assert timing["backend"] == "torch"
-    assert 0 < timing["p50_ms"] <= timing["p95_ms"]
-    assert timing["torch_ratio"] == 1
-    assert timing["load_s"] > 0
+    assert report == json.loads(out.read_text())
+    rows = {row["backend"]: row for row in report["networks"]}
+    assert [rows[name]["precision"] for name in ("openvino-int8", "openvino", "torch")] == ["int8", "fp32", "fp32"]
+    assert rows["torch"]["torch_ratio"] == 1
+    for row in rows.values():
+        assert row["crops"] == networks.MODELS["digit-lite"]
+        assert 0 < row["p50_ms"] <= row["p95_ms"]
+        assert row["load_s"] > 0
+        assert row["weights"] == "shipped"
+    assert report["networks"] == sorted(report["networks"], key=lambda row: row["p50_ms"])
+    assert report["loops"] == []
+    assert report["machine"]
 
 
-def test_table_is_sorted_by_speed():
-    timings = (bench.Timing("openvino", 1.0, 10.0, 12.0, 3.0), bench.Timing("torch", 0.5, 30.0, 33.0, None))
-    text = bench.table(bench.Report("2 x Test", "digit-lite", "ab" * 32, 5, timings))
-    assert "digit-lite (abababababab) on 2 x Test, 5 crops" in text
-    assert text.splitlines()[2].split() == ["openvino", "1.00", "10.00", "12.00", "3.00"]
-    assert text.splitlines()[3].split()[-1] == "-"
+def test_a_network_that_cannot_run_is_told_and_left_out():
+    told: list[str] = []
+    assert networks.measure(["digit-lite"], ["cuda"], 1, told.append) == [] or not told[-1].startswith("cuda cannot")
+    assert any("cuda" in sentence for sentence in told)
 
 
-def test_backends_take_turns(lite: Path, monkeypatch: pytest.MonkeyPatch):
-    turns: list[str] = []
-    load = backends.load
+def test_figures_of_a_cell():
+    class Cell:
+        def __init__(self, backend: str, ms: list[float]):
+            self.backend, self.ms, self.loaded = backend, ms, {"load_s": 1.5, "memory_mb": 90.0}
 
-    def watched(name: str, *rest: object, **named: object):
-        backend = load("torch", "digit-lite", lite)
-        run = backend._session.run
-        backend._session.run = lambda *arrays: turns.append(name) or run(*arrays)
-        return backend
-
-    monkeypatch.setattr(backends, "load", watched)
-    report = bench.bench(["a", "b"], "digit-lite", lite, repeat=2)
-    assert turns == ["a"] * 3 + ["b"] * 3 + ["a", "b"] * 2
-    assert [timing.torch_ratio for timing in report.timings] == [None, None]
+    slow, fast = Cell("torch", [30.0, 50.0, 40.0]), Cell("openvino", [10.0, 10.0, 20.0, 10.0])
+    row = networks.timing(fast, "digit-lite", "shipped", [slow, fast])  # type: ignore[arg-type]
+    assert (row.p50_ms, row.torch_ratio, row.crops_per_s, row.crops) == (10.0, 4.0, 80.0, 4)
+    assert networks.timing(fast, "digit-lite", "shipped", [fast]).torch_ratio is None  # type: ignore[arg-type,list-item]
 
 
-def test_bad_arguments(lite: Path, capsys: pytest.CaptureFixture[str]):
-    assert bench.main(["--backends", "tpu", "--weights", str(lite)]) == 2
-    assert capsys.readouterr().err.startswith("error: There is no backend 'tpu'")
+def test_a_profile_adds_up(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(profile, "TURNS", 2)
+    row = profile.profile("digit-lite", "fp32", exports.beside(CLIP.with_name("digit-lite.safetensors"), "fp32"), 100.0)
+    assert 1.2 < row.gflop < 1.8  # the model card says 1.5
+    assert {"trunk", "neck", "fusion", "head"} <= set(row.parts_ms)
+    assert row.of_peak == pytest.approx(row.gflops / 100, abs=0.001)
+
+
+def test_the_matrix_product_is_measured(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(profile, "GEMM_SIDE", 64)
+    assert profile.gemm_gflops() > 0
+
+
+def fake_run(clip: Path, frames: int, options: object = (), sample_s: float = 1) -> loop.Run:
+    rows = [{"detect": 5.0, "predict": float(10 + i % 2)} for i in range(frames)]
+    hands = [0 if "black" in clip.name else 2] * frames
+    return loop.Run(3.0, 30.0, "openvino", rows, hands, [100.0 + i / 10 for i in range(40)])
+
+
+def test_the_loop_is_set_against_mediapipe(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(loop, "run", fake_run)
+    monkeypatch.setattr(loop, "landmarker", lambda clip, frames: ([31.0] * frames, 25.0))
+    found = loop.compare(CLIP, 30, ["--no-prior"], 2)
+    assert (found.frames, found.frame_p50_ms, found.speed_ratio) == (40, 15.5, 2.0)
+    assert found.stages_ms["detect"] == (5.0, 5.0)
+    assert found.options == "--no-prior"
+
+
+def test_growth(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    monkeypatch.setattr(growth, "run", fake_run)
+    monkeypatch.setattr(growth, "rescale", lambda *args, **named: None)
+    hands = growth.with_hands(CLIP, tmp_path, 30)
+    assert [(step.at, step.frames) for step in hands] == [("0 hands", 20), ("2 hands", 20)]
+    assert [step.at for step in growth.with_size(CLIP, tmp_path, 30)] == ["480p", "720p", "1080p", "4K"]
+    monkeypatch.setattr(growth, "repeated", lambda *args: None)
+    long = growth.with_time(CLIP, tmp_path, 100, ["--no-prior"])
+    assert (long.frames, long.p95_start_ms, long.p95_end_ms) == (100, 16.0, 16.0)
+    assert (long.memory_start_mb, long.memory_end_mb) == pytest.approx((100.55, 103.7), abs=0.06)
+
+
+def test_clips_are_resized_blackened_and_repeated(tmp_path: Path):
+    growth.rescale(CLIP, tmp_path / "small.mp4", 64, 48, 5)
+    growth.rescale(CLIP, tmp_path / "black.mp4", 64, 48, 5, dark=True)
+    growth.repeated(tmp_path / "small.mp4", tmp_path / "long.mp4", 12)
+
+    def pictures(name: str) -> list[np.ndarray]:
+        with av.open(str(tmp_path / name)) as video:
+            return [frame.to_ndarray(format="rgb24") for frame in video.decode(video=0)]
+
+    assert [picture.shape for picture in pictures("small.mp4")] == [(48, 64, 3)] * 5
+    assert max(picture.max() for picture in pictures("black.mp4")) < 20
+    assert len(pictures("long.mp4")) == 15
+
+
+def test_the_table_says_all(capsys: pytest.CaptureFixture[str]):
+    step = {"at": "720p", "frames": 5, "p50_ms": 9.0, "p95_ms": 11.0, "stages_p50_ms": {"predict": 8.0}}
+    report = {
+        "machine": "2 x Test", "system": "TestOS", "started": "now", "load_average": 3.0, "gemm_gflops": 100.0,
+        "networks": [{
+            "model": "digit-lite", "backend": "openvino", "precision": "fp32", "p50_ms": 10.0, "p95_ms": 12.0,
+            "crops_per_s": 99.0, "load_s": 0.5, "memory_mb": None, "torch_ratio": 3.5,
+        }],
+        "profiles": [{
+            "model": "digit-lite", "precision": "fp32", "gflop": 1.5, "network_ms": 10.0, "gflops": 150.0,
+            "of_peak": 0.5, "parts_ms": {"trunk": 6.0},
+        }],
+        "loops": [{
+            "clip": "a.mp4", "options": "as it comes", "backend": "openvino", "frames": 9, "frame_p50_ms": 15.0,
+            "frame_p95_ms": 20.0, "stages_ms": {"detect": (5.0, 6.0)}, "fps": 30.0, "mediapipe_p50_ms": 30.0,
+            "mediapipe_p95_ms": 33.0, "mediapipe_fps": 28.0, "speed_ratio": 2.0,
+        }],
+        "launch_s": 2.5, "sizes": [step], "hands": [],
+        "endurance": {
+            "frames": 100, "options": "", "memory_start_mb": 90, "memory_end_mb": 91, "p95_start_ms": 5,
+            "p95_end_ms": 6,
+        },
+    }  # fmt: skip
+    text = table(report)
+    for piece in ("BUSY (load 3.0)", "fp32  10.0    12.0    99.0     0.5     -   3.5", "50 %", "trunk 6.0",
+                  "2.0 x as fast", "detect 5.0", "2.5 s", "720p", "memory 90 -> 91 MB"):  # fmt: skip
+        assert piece in text, text
+
+
+def test_bad_arguments(capsys: pytest.CaptureFixture[str]):
+    for arguments, said in (
+        (["--only", "nonsense"], "There is no section 'nonsense'"),
+        (["--backends", "tpu"], "There is no backend 'tpu'"),
+        (["--models", "digit-xl"], "There is no variant 'digit-xl'"),
+        (["--clip", "none.mp4"], "There is no clip none.mp4"),
+        (["--only", "profile", "--models", "none-of-ours,digit-lite"], "There is no variant"),
+    ):
+        assert bench.main(arguments) == 2
+        assert capsys.readouterr().err.startswith(f"error: {said}")
     with pytest.raises(SystemExit) as caught:
-        bench.main(["--repeat", "0"])
+        bench.main(["--turns", "0"])
     assert caught.value.code == 2
