@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from digit.interhand import Index
     from digit.training.train import Run
 
-#: Of the budget: training. The rest is for measuring the speed and for evaluation.
-TRAINING_SHARE = 0.85
+#: What a cell takes beside training on samples and evaluating pictures, in seconds.
+CELL_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ def ablate(ablation: Ablation) -> str:
     index = held_out(ablation.validation, ablation.pictures)
     if not index.hands.all(axis=1).any():
         raise UserError(f"{ablation.validation} has no picture of two hands; give a set with interacting hands.")
-    steps = planned_steps(ablation)
+    steps = planned_steps(ablation, len(index))
     cells: dict[Row, list[Cell]] = {row: [] for row in ROWS[ablation.table]}
     for seed in range(ablation.seeds):
         for row, found in cells.items():
@@ -81,7 +81,7 @@ def ablate(ablation: Ablation) -> str:
     return text
 
 
-def planned_steps(ablation: Ablation) -> int:
+def planned_steps(ablation: Ablation, pictures: int) -> int:
     """Steps of each cell: of the plan in ``out``, or measured and written there."""
     file = ablation.out / "plan.json"
     settings = {k: str(v) for k, v in asdict(ablation).items() if k not in ("out", "threads", "workers")}
@@ -92,9 +92,12 @@ def planned_steps(ablation: Ablation) -> int:
             changed = ", ".join(name for name, v in settings.items() if plan["settings"].get(name) != v)
             raise UserError(f"{ablation.out} holds an ablation with another {changed}; give another --out.")
         return int(plan["steps"])
+    started = time.monotonic()
     seconds = {row.variant: seconds_a_sample(_run(ablation, row, 0, 1)) for row in ROWS[ablation.table]}
-    whole = ablation.seeds * ablation.batch * sum(seconds.values())
-    steps = int(TRAINING_SHARE * 60 * ablation.budget_min / whole)
+    # A picture's evaluation, in full precision and without gradients, takes about as long as a sample's training.
+    beside = CELL_S * len(seconds) + pictures * sum(seconds.values())
+    left = 60 * ablation.budget_min - (time.monotonic() - started) - ablation.seeds * beside
+    steps = int(left / (ablation.seeds * ablation.batch * sum(seconds.values())))
     if steps < 3:
         raise UserError(
             f"{ablation.budget_min:g} minutes are too few for {len(seconds)} variants; give a larger --budget."

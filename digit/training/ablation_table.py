@@ -67,9 +67,8 @@ class Cell(NamedTuple):
     @classmethod
     def read(cls, path: Path) -> "Cell":
         with path.open("rb") as file, np.load(file) as found:
-            return cls(
-                **{name: found[name] for name in cls._fields if name != "minutes"}, minutes=float(found["minutes"])
-            )
+            cell = cls(**{name: found[name] for name in cls._fields})
+        return cell._replace(minutes=float(cell.minutes))
 
     def write(self, path: Path) -> None:
         """Whole or not at all. Raises UserError when it cannot be written."""

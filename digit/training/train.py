@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import nn
@@ -245,18 +245,18 @@ def _learner(run: Run, process: Process) -> Learner:
 
 def new_learner(run: Run, device: torch.device, net: nn.Module | None = None, shared: bool = False) -> Learner:
     """A network, by default with random weights, and its optimiser. ``shared``: by several processes."""
-    net = build(run.variant) if net is None else net
-    net = net.to(device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+    placed: Any = build(run.variant) if net is None else net
+    placed = placed.to(device, memory_format=torch.channels_last)
     if shared and device.type == "cuda":
         # Elsewhere there is no such layer: each micro-batch is normalised by itself, running statistics are the first
         # process's.
-        net = cast(nn.Module, nn.SyncBatchNorm.convert_sync_batchnorm(net))
-    averaged = AveragedModel(net, multi_avg_fn=average, use_buffers=True) if run.recipe.averaged else None
+        placed = nn.SyncBatchNorm.convert_sync_batchnorm(placed)
+    averaged = AveragedModel(placed, multi_avg_fn=average, use_buffers=True) if run.recipe.averaged else None
     kind = AdamW if run.recipe.optimizer == "adamw" else Adam
-    optimizer = kind(_groups(net, run.recipe), betas=run.recipe.betas, weight_decay=run.recipe.weight_decay)
+    optimizer = kind(_groups(placed, run.recipe), betas=run.recipe.betas, weight_decay=run.recipe.weight_decay)
     for group in optimizer.param_groups:
         group["lr"] = group["base"]
-    return Learner(net, averaged, optimizer, GradScaler(device.type, enabled=run.precision == "fp16"))
+    return Learner(placed, averaged, optimizer, GradScaler(device.type, enabled=run.precision == "fp16"))
 
 
 @lru_cache(maxsize=1)
