@@ -1,5 +1,6 @@
 """All streams of a run: takes every Scene, solves its poses once and hands them to each outlet."""
 
+import itertools
 import threading
 from time import monotonic, sleep
 
@@ -19,7 +20,8 @@ class Streams:
     def __init__(self, network: Network | None = None) -> None:
         self.network = network or Network()
         self.overlay = OverlayOptions()  # of the streams that carry the picture
-        self._scenes: Latest[Scene] = Latest()
+        self._scenes: Latest[tuple[int, Scene]] = Latest()
+        self._count = itertools.count()
         self._outlets: dict[str, Outlet] = {}
         self._packet: Packet | None = None
         self._thread = threading.Thread(target=self._run, name="streams", daemon=True)
@@ -27,7 +29,7 @@ class Streams:
 
     def put(self, scene: Scene) -> None:
         """Take the newest Scene."""
-        self._scenes.put(scene)
+        self._scenes.put((next(self._count), scene))
 
     @property
     def packet(self) -> Packet | None:
@@ -74,9 +76,9 @@ class Streams:
     def _run(self) -> None:
         packing = Packing()
         while not self._scenes.ended:
-            scene = self._scenes.wait(timeout_s=1.0)
-            if scene is not None:
-                packet = packing(scene, self.overlay)
+            numbered = self._scenes.wait(timeout_s=1.0)
+            if numbered is not None:
+                packet = packing(*numbered, self.overlay)
                 for outlet in self._outlets.values():
                     outlet.put(packet)
                 self._packet = packet

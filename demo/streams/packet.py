@@ -52,12 +52,10 @@ class Packing:
 
     def __init__(self) -> None:
         self._signals = SignalTrack()
-        self._sequence = -1
         self._last: Packet | None = None
 
-    def __call__(self, scene: Scene, overlay: OverlayOptions | None = None) -> Packet:
+    def __call__(self, sequence: int, scene: Scene, overlay: OverlayOptions | None = None) -> Packet:
         """The packet of the next Scene."""
-        self._sequence += 1
         poses = poses_of(scene.hands)
         signals, contacts = self._signals(poses)
         before = {} if self._last is None else {streamed.pose.side: streamed.pose for streamed in self._last.hands}
@@ -66,7 +64,7 @@ class Packing:
             StreamedHand(hand, pose, _confidence(hand), *velocities(before.get(pose.side), pose, dt_s), own)
             for hand, pose, own in zip(scene.hands, poses, signals, strict=True)
         )
-        self._last = Packet(self._sequence, scene, hands, contacts, overlay or OverlayOptions())
+        self._last = Packet(sequence, scene, hands, contacts, overlay or OverlayOptions())
         return self._last
 
 

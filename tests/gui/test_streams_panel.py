@@ -118,7 +118,7 @@ def strip(qtbot) -> SignalsStrip:
 
 
 def test_signals_are_written_and_drawn(strip) -> None:
-    packet = Packing()(scene(sides=("right",)))
+    packet = Packing()(0, scene(sides=("right",)))
     empty = strip.grab().toImage()
     strip.show_packet(packet)
     assert (strip.words("right"), strip.words("left")) == ("palm to camera", "–")

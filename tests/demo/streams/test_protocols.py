@@ -161,7 +161,7 @@ def test_vmc_bones_bend_an_avatar_into_the_hand(hub) -> None:
             assert len(bones) == 15 * len(scene.hands)
             trackers = {m.params[0] for m in messages if m.address == "/VMC/Ext/Tra/Pos"}
             assert trackers == {f"digit_{hand.side}" for hand in scene.hands}
-            for streamed in Packing()(scene).hands:
+            for streamed in Packing()(0, scene).hands:
                 check_fingers(streamed.pose, {name: q[3:] for name, q in bones.items()})
 
 
@@ -289,9 +289,9 @@ def test_all_streams_at_once_send_the_same_scenes(hub, tmp_path: Path) -> None:
 
 def test_packets_of_a_hand_that_comes_has_no_velocity() -> None:
     packing = packet.Packing()
-    first, second = packing(SCENES[2]), packing(SCENES[3])
+    first, second = packing(0, SCENES[2]), packing(1, SCENES[3])
     assert not first.hands[0].linear_m_s.any()
     assert second.hands[0].linear_m_s.any()
     assert second.hands[0].angular_rad_s.any()
     jumped = recorded(1, fps=30)[0]  # back in time: another source began
-    assert not packing(jumped).hands[0].linear_m_s.any()
+    assert not packing(2, jumped).hands[0].linear_m_s.any()
