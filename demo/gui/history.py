@@ -24,6 +24,7 @@ class Sample:
     """One drawn scene."""
 
     drawn_ns: int
+    index: int  # of its frame
     latency_ms: float  # capture to drawn
     timings_ms: dict[str, float]
     right: float
@@ -43,7 +44,7 @@ class History:
         """Count a Scene that was drawn at this `time.monotonic_ns`."""
         latency_ms = (drawn_ns - scene.frame.time_ns) / 1e6
         right, left = (float(p) for p in scene.handedness)
-        self._samples.append(Sample(drawn_ns, latency_ms, dict(scene.timings_ms), right, left))
+        self._samples.append(Sample(drawn_ns, scene.frame.index, latency_ms, dict(scene.timings_ms), right, left))
         while drawn_ns - self._samples[0].drawn_ns > SPAN_S * 1e9:
             self._samples.popleft()
 
@@ -55,6 +56,12 @@ class History:
         """Drawn scenes a second over the window that ends now."""
         times = [sample.drawn_ns for sample in self._recent(now_ns)]
         return (len(times) - 1) / ((times[0] - times[-1]) / 1e9) if len(times) > 1 else 0.0
+
+    def source_fps(self, now_ns: int) -> float:
+        """Frames a second that came in over the window, those that were skipped included."""
+        indices = [sample.index for sample in self._recent(now_ns)]
+        offered = indices[0] - indices[-1] if len(indices) > 1 else 0
+        return self.fps(now_ns) * max(offered / (len(indices) - 1), 1.0) if offered > 0 else self.fps(now_ns)
 
     def latency_ms(self, now_ns: int) -> dict[str, tuple[float, float]]:
         """Stage -> (p50, p95) over the window, with CAPTURE_TO_DRAWN last; empty when nothing was drawn."""

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 from demo.gui.history import CAPTURE_TO_DRAWN, History
+from demo.gui.hud import hud_line
+from demo.settings import Settings
 from tests.gui import hands
 
 SECOND = 1_000_000_000
@@ -37,3 +39,17 @@ def test_empty() -> None:
     history = History()
     assert history.fps(0) == 0
     assert all(len(column) == 0 for column in history.curves(0).values())
+
+
+def test_skipped_frames_count_in_the_sources_rate() -> None:
+    history, scene = History(), hands.scene(image=np.zeros((4, 4, 3), np.uint8))
+    for i in range(40):
+        frame = replace(scene.frame, index=3 * i, time_ns=i * SECOND // 10)
+        history.add(replace(scene, frame=frame), i * SECOND // 10)
+    now = 39 * SECOND // 10
+    assert history.fps(now) == pytest.approx(10)
+    assert history.source_fps(now) == pytest.approx(30)
+    assert "10.0 of 30 fps" in hud_line(history, now, None, "", Settings())
+    even, now = filled(100, 25)
+    assert even.source_fps(now) == pytest.approx(25)
+    assert "25.0 fps" in hud_line(even, now, None, "", Settings())
