@@ -18,6 +18,7 @@ import numpy as np
 from digit.backends import check, samples
 from digit.backends.export import IR
 from digit.backends.openvino import OpenVinoSession
+from digit.backends.rewrite import AS_PRODUCTS
 from digit.backends.samples import Samples
 from digit.errors import UserError
 from digit.skeleton import PART_CLASSES, ROOTS
@@ -114,7 +115,9 @@ def _quantize(floats: Path, out: Path, calibration: Samples, parts: Sequence[str
         preset=nncf.QuantizationPreset.MIXED,
         subset_size=len(fed),
         fast_bias_correction=quick,
-        ignored_scope=nncf.IgnoredScope(types=list(FLOAT_TYPES), patterns=list(parts), validate=False),
+        ignored_scope=nncf.IgnoredScope(
+            types=list(FLOAT_TYPES), patterns=[f".*{AS_PRODUCTS}.*", *parts], validate=False
+        ),
         advanced_parameters=AdvancedQuantizationParameters(
             activations_range_estimator_params=RangeEstimatorParametersSet.HISTOGRAM
         ),

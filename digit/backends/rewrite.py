@@ -1,21 +1,31 @@
-"""Exact rewrites of an exported graph, for what OpenVINO runs slowly as it stands."""
+"""Exact rewrites of an exported graph, for what OpenVINO runs slowly as it stands (see `digit.bench.profile`).
+
+What OpenVINO itself does needs no rewrite: it folds batch norms into convolutions and fuses activations and sums.
+"""
 
 from typing import Any
 
 import numpy as np
 
+from digit.skeleton import ROOTS
+
+#: Part of the name of each new layer that must stay float32 in int8.
+AS_PRODUCTS = "as_products"
+
 
 def rewrite(model: Any) -> None:
-    """Replace slow layers of an `openvino.Model`, in place. The numbers stay the same."""
+    """Replace slow layers of an `openvino.Model`, in place. Numbers stay the same up to float32's rounding."""
     for node in model.get_ordered_ops():
-        if node.get_type_name() == "TopK" and node.get_axis() == 1:
+        kind = node.get_type_name()
+        if kind == "TopK" and node.get_axis() == 1:
             _argmax_without_topk(node)
+        elif kind == "Interpolate" and _resizes_heatmaps(node):
+            _resize_as_products(node)
     model.validate_nodes_and_infer_types()
 
 
 def _argmax_without_topk(node: Any) -> None:
-    """The part labels' argmax: TopK took a fifth of digit-lite's time in int8, comparing each class to the largest a
-    tenth of that. Of equal classes the first counts, as before."""
+    """The part labels' argmax: TopK took a fifth of digit-lite's time in int8. Of equal classes the first counts."""
     from openvino import opset13
 
     scores = node.input_value(0)
@@ -26,7 +36,50 @@ def _argmax_without_topk(node: Any) -> None:
     beyond = opset13.constant(np.float32(classes))
     candidates = opset13.select(opset13.equal(scores, largest), index, beyond)
     first = opset13.reduce_min(candidates, axis, keep_dims=True)
-    kind = node.output(1).get_element_type()
-    result = opset13.convert(first, kind.get_type_name())
-    for target in list(node.output(1).get_target_inputs()):
-        target.replace_source_output(result.output(0))
+    _replace(node.output(1), opset13.convert(first, node.output(1).get_element_type().get_type_name()))
+
+
+def _resizes_heatmaps(node: Any) -> bool:
+    """Maps of all joints, bilinear, without antialiasing."""
+    attributes = node.get_attributes()
+    shape = node.get_output_partial_shape(0)
+    return bool(
+        shape.rank.get_length() == 4
+        and shape.is_static
+        and node.input_value(0).get_partial_shape().is_static
+        and shape[1].get_length() == len(ROOTS)
+        and attributes["mode"] in ("linear", "linear_onnx")
+        and attributes["coordinate_transformation_mode"] in ("half_pixel", "pytorch_half_pixel")
+        and not attributes["antialias"]
+    )
+
+
+def _resize_as_products(node: Any) -> None:
+    """Heatmaps and depth maps: rows, then columns. What follows wants them plane by plane; products give them so, while
+    the resize leaves them interleaved by joint and a slow reordering follows."""
+    from openvino import opset13
+
+    maps, shape = node.input_value(0), node.get_output_shape(0)
+    before = maps.get_shape()
+    rows = opset13.constant(bilinear(before[2], shape[2]))
+    columns = opset13.constant(np.ascontiguousarray(bilinear(before[3], shape[3]).T))
+    tall = opset13.matmul(rows, maps, False, False)
+    whole = opset13.matmul(tall, columns, False, False)
+    for product, name in ((tall, "rows"), (whole, "columns")):
+        product.set_friendly_name(f"{node.get_friendly_name()}/{AS_PRODUCTS}/{name}")
+    _replace(node.output(0), whole)
+
+
+def bilinear(before: int, after: int) -> np.ndarray:
+    """(after, before) float32: each new cell as a mean of the two nearest old ones (no aligned corners)."""
+    centre = np.clip((np.arange(after) + 0.5) * before / after - 0.5, 0, before - 1)
+    low = np.minimum(centre.astype(int), before - 2)
+    weights = np.zeros((after, before), np.float32)
+    weights[np.arange(after), low] = 1 - (centre - low)
+    weights[np.arange(after), low + 1] = centre - low
+    return weights
+
+
+def _replace(output: Any, node: Any) -> None:
+    for target in list(output.get_target_inputs()):
+        target.replace_source_output(node.output(0))

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import openvino
 import pytest
+import torch
 
 from digit import checkpoint
 from digit.backends import check, export, exports, quantize, samples
@@ -112,6 +113,25 @@ def test_the_rewritten_argmax_is_the_same_with_ties(tmp_path: Path):
     answer = openvino.Core().compile_model(model, "CPU")(scores)[0]
     assert answer.dtype == np.int64
     assert np.array_equal(answer, scores.argmax(axis=1))
+
+
+def test_heatmaps_are_resized_as_torch_does():
+    import torch.nn.functional as F
+    from openvino import opset13
+
+    maps = np.random.default_rng(0).normal(0, 5, (1, 42, 48, 48)).astype(np.float32)
+    given = opset13.parameter(list(maps.shape), np.float32)
+    sizes, axes = opset13.constant(np.array([64, 64])), opset13.constant(np.array([2, 3]))
+    resized = opset13.interpolate(
+        given, sizes, "linear_onnx", "sizes", axes=axes, coordinate_transformation_mode="pytorch_half_pixel"
+    )
+    model = openvino.Model([opset13.relu(resized)], [given])
+    rewrite(model)
+    kinds = [op.get_type_name() for op in model.get_ops()]
+    assert (kinds.count("MatMul"), kinds.count("Interpolate")) == (2, 0)
+    answer = openvino.Core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})(maps)[0]
+    expected = F.interpolate(torch.from_numpy(maps), size=(64, 64), mode="bilinear", align_corners=False).relu()
+    np.testing.assert_allclose(answer, expected.numpy(), atol=1e-4)
 
 
 def test_a_damaged_file_of_samples_is_one_sentence(tmp_path: Path):
