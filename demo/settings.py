@@ -10,7 +10,7 @@ from platformdirs import user_config_dir
 
 from digit.errors import UserError
 
-SourceKind = Literal["camera", "video", "images"]
+SourceKind = Literal["camera", "video", "images", "session"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Settings:
 
     source: SourceKind = "camera"
     camera: int = 0
-    path: Path | None = None  # the video file or the folder of pictures
+    path: Path | None = None  # the video file, the folder of pictures or of a session
     repeat: bool = False  # play a video again when it ends (live only)
     backend: str = "auto"
     model: str = "digit-lite"
@@ -44,6 +44,9 @@ class Settings:
     streams: tuple[str, ...] = ()  # NAME[:ADDRESS] of each stream that runs from the start
     stream_network: bool = False  # streams may leave this computer
     stream_token: str = ""  # what other computers must know to connect; "" = a fresh one
+    sessions: Path | None = None  # where recordings go; None = "Digit Live" among the user's videos
+    record: bool = False  # from the start
+    codec: Literal["h264", "mjpeg"] = "h264"  # of a session's video
     overlay: OverlayOptions = field(default_factory=OverlayOptions)
 
 

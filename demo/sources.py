@@ -69,7 +69,13 @@ def open_source(settings: Settings, live: bool = True) -> Source:
     if settings.source == "camera":
         return Camera(settings.camera)
     if settings.path is None:
-        raise UserError(f"No path was given for the {settings.source}; use --video PATH or --images DIR.")
+        raise UserError(
+            f"No path was given for the {settings.source}; use --video PATH, --images DIR or --session DIR."
+        )
+    if settings.source == "session":
+        from demo.recording.frames import SessionFrames  # it needs this module
+
+        return SessionFrames(settings.path, live)
     if settings.source == "video":
         return Video(settings.path, live, repeat=settings.repeat and live)
     return Pictures(settings.path, live)

@@ -42,6 +42,7 @@ class Loaded:
     backend: str
     model: str
     why: str  # one sentence: why this backend was chosen
+    weights_sha256: str = ""
 
 
 class Worker:
@@ -106,7 +107,17 @@ class Worker:
         if self._pipeline is None:
             return None
         backend = self._pipeline.backend
-        return Loaded(backend.name, backend.model, backend.why)
+        return Loaded(backend.name, backend.model, backend.why, backend.weights_sha256)
+
+    @property
+    def source_name(self) -> str:
+        """What a caption calls the source; empty until it is open."""
+        return "" if self._source is None else self._source.name
+
+    @property
+    def source_fps(self) -> float | None:
+        """The source's nominal frame rate, where known."""
+        return None if self._source is None else self._source.fps
 
     def stats(self) -> Stats:
         """Frame rate and latency over the last seconds."""

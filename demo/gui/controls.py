@@ -45,6 +45,8 @@ class TopBar(QWidget):
 
     changed = pyqtSignal(object)
     open_asked = pyqtSignal()
+    library_asked = pyqtSignal()
+    record_asked = pyqtSignal()
     pause_asked = pyqtSignal()
     screenshot_asked = pyqtSignal()
     streams_asked = pyqtSignal()
@@ -59,6 +61,7 @@ class TopBar(QWidget):
         self.backend = Picker("Backend that runs the network", 120)
         self.model = Picker("Network", 130)
         self.pause = _tool("pause", "Pause (Space)", self.pause_asked)
+        self.record = _tool("record", "Record (R)", self.record_asked)
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(theme.UNIT)
@@ -67,7 +70,8 @@ class TopBar(QWidget):
         row.addWidget(brand)
         row.addSpacing(2 * theme.UNIT)
         row.addWidget(self.source)
-        row.addWidget(_tool("open", "Open a video (O)", self.open_asked))
+        row.addWidget(_tool("open", "Open a video or a session (O)", self.open_asked))
+        row.addWidget(_tool("library", "Library of sessions (L)", self.library_asked))
         row.addSpacing(theme.UNIT)
         for caption, picker in (("Backend", self.backend), ("Network", self.model)):
             label = QLabel(caption)
@@ -75,6 +79,7 @@ class TopBar(QWidget):
             row.addWidget(label)
             row.addWidget(picker)
         row.addStretch(1)
+        row.addWidget(self.record)
         row.addWidget(self.pause)
         row.addWidget(_tool("camera", "Screenshot (S)", self.screenshot_asked))
         row.addWidget(_tool("streams", "Streams to other programs (T)", self.streams_asked))
@@ -101,6 +106,14 @@ class TopBar(QWidget):
         self.pause.setIcon(icon(glyph))
         self.pause.setToolTip(tips[glyph])
         self.pause.setAccessibleName(tips[glyph])
+
+    def show_recording(self, on: bool) -> None:
+        """Let the record button say what it will do."""
+        tip = "Stop recording (R)" if on else "Record (R)"
+        if tip != self.record.toolTip():
+            self.record.setIcon(icon("stop" if on else "record"))
+            self.record.setToolTip(tip)
+            self.record.setAccessibleName(tip)
 
     def _fill(self) -> None:
         settings = self._settings

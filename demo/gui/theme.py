@@ -55,6 +55,9 @@ QSlider::groove:horizontal {{ height: 4px; border-radius: 2px; background: {LINE
 QSlider::sub-page:horizontal {{ height: 4px; border-radius: 2px; background: {ACCENT}; }}
 QSlider::handle:horizontal {{ width: 14px; height: 14px; margin: -5px 0; border-radius: 7px; background: {TEXT}; }}
 QSlider::handle:horizontal:focus {{ background: {ACCENT}; }}
+QMenu {{ background: {RAISED}; border: 1px solid {LINE}; padding: 4px; }}
+QMenu::item {{ padding: 5px 14px; border-radius: 4px; }}
+QMenu::item:selected {{ background: #1d3b3a; }}
 QToolTip {{ background: {RAISED}; color: {TEXT}; border: 1px solid {LINE}; padding: 4px; }}
 QFrame#banner {{ border-radius: 6px; background: #3a3120; border: 1px solid {WARNING}; }}
 QFrame#banner[kind="error"] {{ background: #41232a; border-color: {ERROR}; }}

@@ -5,20 +5,23 @@ import traceback
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from time import monotonic_ns, strftime
+from time import monotonic_ns
 from typing import TYPE_CHECKING
 
-from PyQt6.QtCore import QStandardPaths, Qt, QTimer
-from PyQt6.QtGui import QCloseEvent, QKeySequence, QShortcut
+from PyQt6.QtCore import Qt, QTimer
+from PyQt6.QtGui import QCloseEvent
 from PyQt6.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QMainWindow, QVBoxLayout, QWidget
 
 from demo.gui import theme
 from demo.gui.banner import Banner
 from demo.gui.controls import DrawBar, TopBar
-from demo.gui.help import SHORTCUTS, HelpSheet
+from demo.gui.help import HelpSheet
 from demo.gui.history import History
 from demo.gui.hud import hud_line
+from demo.gui.keys import bind_keys
 from demo.gui.panel import panel, place
+from demo.gui.screenshot import save_screenshot
+from demo.gui.sessions import Sessions, source_of_file
 from demo.gui.signals_strip import SignalsStrip
 from demo.gui.startup import Startup
 from demo.gui.streams_panel import StreamsPanel
@@ -38,11 +41,15 @@ FIGURES_EVERY_NS = 250_000_000
 SAVE_AFTER_MS = 500
 #: A worker that takes longer than this to stop is left to end by itself.
 STOP_NS = 6_000_000_000
-VIDEO_FILTER = "Videos (*.mp4 *.mkv *.mov *.avi *.webm *.m4v);;All files (*)"
+VIDEO_FILTER = "Videos and sessions (*.mp4 *.mkv *.mov *.avi *.webm *.m4v info.json);;All files (*)"
 
 
 def start_worker(settings: Settings) -> "Worker":
-    """The live worker of these settings, started."""
+    """The live worker of these settings, or the player of their session, started."""
+    if settings.source == "session":
+        from demo.recording.player import Player
+
+        return Player(settings).start()
     from demo.worker import Worker
 
     return Worker(settings).start()
@@ -95,8 +102,9 @@ class Window(QMainWindow):
         central = QWidget(objectName="central")
         self.setCentralWidget(central)
         self.top = TopBar(self.settings)
-        self.error, self.notice = Banner("error"), Banner("notice")
+        self.error, self.notice, self.unfinished = Banner("error"), Banner("notice"), Banner("notice")
         self.video = VideoView()
+        self.sessions = Sessions(central, self.video, self.settings)
         self.draw_bar = DrawBar(self.settings)
         self._hands_place, self._plots_place = place(), place()
         self.view_bar, self.signals = ViewBar(self.show_view), SignalsStrip()
@@ -107,9 +115,11 @@ class Window(QMainWindow):
         column.addWidget(self.top)
         column.addWidget(self.error)
         column.addWidget(self.notice)
+        column.addWidget(self.unfinished)
+        column.addWidget(self.sessions.exporting)
         views = QHBoxLayout()
         views.setSpacing(theme.UNIT)
-        views.addWidget(panel(self.video, self.draw_bar), 3)
+        views.addWidget(panel(self.video, self.sessions.transport, self.draw_bar), 3)
         views.addWidget(panel(self._hands_place, self.signals, self.view_bar), 2)
         column.addLayout(views, 1)
         column.addWidget(self._plots_place)
@@ -117,41 +127,23 @@ class Window(QMainWindow):
         self._plots_place.setFixedHeight(168)
         self.help = HelpSheet(central)
         self.streams = StreamsPanel(central, self.settings)
+        self.sessions.offer_to_finalise(self.unfinished)
 
     def _connect(self) -> None:
         for bar in (self.top, self.draw_bar):
             bar.changed.connect(self.change)
         self.top.open_asked.connect(self.open_video)
+        self.top.library_asked.connect(self.sessions.library.toggle)
+        self.top.record_asked.connect(self.toggle_recording)
+        self.sessions.say_in(self.notice, self.error)
+        self.sessions.opened.connect(lambda path: self.change(replace(self.settings, source="session", path=path)))
         self.top.pause_asked.connect(self.toggle_pause)
         self.top.screenshot_asked.connect(self.screenshot)
         self.top.full_screen_asked.connect(self.toggle_full_screen)
         self.top.streams_asked.connect(self.streams.toggle)
         self.top.help_asked.connect(self.help.toggle)
         self.video.drawn.connect(self._drawn)
-        bar = self.draw_bar
-        actions = {
-            "Space": self.toggle_pause,
-            "1": bar.parts.click,
-            "2": bar.skeleton.click,
-            "3": bar.crop.click,
-            "[": lambda: bar.opacity.setValue(bar.opacity.value() - 10),
-            "]": lambda: bar.opacity.setValue(bar.opacity.value() + 10),
-            "M": bar.mirror.click,
-            "4": bar.smooth.click,
-            "5": bar.prior.click,
-            "V": self.next_view,
-            "O": self.open_video,
-            "S": self.screenshot,
-            "T": self.streams.toggle,
-            "F": self.toggle_full_screen,
-            "?": self.help.toggle,
-            "Escape": self._escape,
-            "Ctrl+Q": self.close,
-        }
-        for keys, _, _ in SHORTCUTS:
-            for key in keys:
-                action = actions.get(key) or actions[keys[0]]
-                QShortcut(QKeySequence(key), self, activated=action)
+        bind_keys(self)
 
     # The loop
 
@@ -168,6 +160,7 @@ class Window(QMainWindow):
         if self.hands is not None and self._undrawn is None:  # the video comes first
             self.hands.refresh()
         self.signals.show_packet(self.streams.hub.packet)
+        self.sessions.refresh(self.worker, self.settings)
         now_ns = monotonic_ns()
         if now_ns - self._figures_ns > FIGURES_EVERY_NS:
             self._figures_ns = now_ns
@@ -187,7 +180,6 @@ class Window(QMainWindow):
             self._hands_place.layout().addWidget(self.hands)
         except Exception as error:  # no OpenGL: the rest of the window works
             self._hands_place.layout().addWidget(QLabel(f"No 3D view: {error}", wordWrap=True))
-            print(f"No 3D view: {error}", file=sys.stderr)
 
     def _look_at_startup(self) -> None:
         try:
@@ -195,7 +187,7 @@ class Window(QMainWindow):
         except Exception as error:  # the pickers stay short; what plays goes on
             print(f"cameras and backends could not be listed: {error}", file=sys.stderr)
             return
-        if choices is not None:
+        if choices:
             self.top.offer(choices)
 
     def _change_workers(self) -> None:
@@ -207,10 +199,15 @@ class Window(QMainWindow):
         if self.worker is None and not self._idle and self._leaving is None and self._startup.imported.is_set():
             try:
                 self.worker = self._start_worker(self.settings)
-                self.worker.tap = self.streams.hub.put
+                self.worker.tap = self._tap
                 self.top.show_running("pause")
             except Exception as error:
                 self._fail(error)
+
+    def _tap(self, scene: Scene) -> None:
+        """Every Scene, in the loop's thread."""
+        self.streams.hub.put(scene)
+        self.sessions.tap(scene)
 
     def _look_at_worker(self, worker: "Worker") -> None:
         try:
@@ -248,6 +245,7 @@ class Window(QMainWindow):
 
     def _leave(self) -> None:
         """Let the worker end without waiting for it."""
+        self.sessions.stop_recording()
         if self.worker is not None:
             self.worker.stop(0)
             self._leaving, self._leaving_since_ns = self.worker, monotonic_ns()
@@ -280,19 +278,24 @@ class Window(QMainWindow):
     def _drawn(self, drawn_ns: int) -> None:
         """A picture is on the screen. One that was only painted anew, as for a toggle, does not count again."""
         if self._undrawn is not None:
-            self.history.add(self._undrawn, drawn_ns)
+            self.history.add(self._undrawn, self._undrawn.emitted_ns if self.replaying else drawn_ns)
             self._undrawn = None
 
     def _show_figures(self, now_ns: int) -> None:
         loaded = self.worker.loaded if self.worker is not None else None
         running = f"{loaded.model} on {loaded.backend}" if loaded else ""
         self.hud.setToolTip(loaded.why if loaded else "")
+        if self.replaying and self.scene is not None:  # as it was then
+            now_ns = self.scene.emitted_ns
         self.hud.setText(hud_line(self.history, now_ns, self.scene, running, self.settings, self.paused))
         if self.plots is not None and not self.paused:
             self.plots.refresh(self.history, now_ns)
         view = self.hands.view if self.hands is not None else ""
         self.view_bar.show_view(view)
         self.streams.refresh()
+        self.top.show_recording(self.sessions.recording)
+        if self.replaying:
+            self.top.show_running("play" if self.paused else "pause")
 
     # What a person does
 
@@ -300,6 +303,11 @@ class Window(QMainWindow):
     def paused(self) -> bool:
         """True while a person holds the loop."""
         return self.worker is not None and self.worker.paused
+
+    @property
+    def replaying(self) -> bool:
+        """True while a session plays."""
+        return self.settings.source == "session"
 
     def change(self, settings: Settings) -> None:
         """Take new settings: at once where that is possible, with a new worker where it is not."""
@@ -325,21 +333,19 @@ class Window(QMainWindow):
             self.restart()
 
     def open_video(self) -> None:
-        """Ask for a video file and play it."""
-        path, _ = QFileDialog.getOpenFileName(self, "Open video", str(Path.home()), VIDEO_FILTER)
+        """Ask for a video file or a session and play it."""
+        path, _ = QFileDialog.getOpenFileName(self, "Open video or session", str(Path.home()), VIDEO_FILTER)
         if path:
-            self.change(replace(self.settings, source="video", path=Path(path), repeat=False))
+            kind, place = source_of_file(Path(path))
+            self.change(replace(self.settings, source=kind, path=place, repeat=False))
+
+    def toggle_recording(self) -> None:
+        """Begin or end a recording."""
+        self.sessions.toggle_recording(self.worker, self.settings)
 
     def screenshot(self) -> Path | None:
         """Save a picture of the window among the user's pictures and say where."""
-        pictures = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.PicturesLocation)
-        path = Path(pictures or Path.home()) / f"digit-live-{strftime('%Y%m%d-%H%M%S')}.png"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if not self.grab().save(str(path)):
-            self.error.say(f"the screenshot could not be saved in {path.parent}; make that folder writable")
-            return None
-        self.notice.say(f"screenshot saved as {path}")
-        return path
+        return save_screenshot(self, self.notice.say, self.error.say)
 
     def show_view(self, name: str) -> None:
         """Turn the 3D view to "front", "side" or "top"."""
@@ -355,11 +361,12 @@ class Window(QMainWindow):
         """Fill the screen, or go back."""
         self.setWindowState(self.windowState() ^ Qt.WindowState.WindowFullScreen)
 
-    def _escape(self) -> None:
+    def escape(self) -> None:
+        """Leave what lies over the window, or full screen."""
         if not self.help.isHidden():
             self.help.toggle()
-        elif not self.streams.isHidden():
-            self.streams.toggle()
+        elif sheet := next((s for s in (self.streams, self.sessions.library) if not s.isHidden()), None):
+            sheet.toggle()
         elif self.isFullScreen():
             self.toggle_full_screen()
 
@@ -382,6 +389,7 @@ class Window(QMainWindow):
             self._leave()
             if self._leaving is not None:
                 self._leaving.stop()
+            self.sessions.close()
             self.streams.hub.close()
             if self._startup is not None:
                 self._startup.close()

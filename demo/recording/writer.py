@@ -67,14 +67,15 @@ class SessionWriter:
         video = self.folder / VIDEO
         return self._table.size + (video.stat().st_size if video.exists() else 0)
 
-    def write(self, scene: Scene, video_ms: int | None = None) -> None:
-        """Add a Scene; ``video_ms`` is its place in a video that exists already."""
+    def write(self, scene: Scene, video_ms: int | None = None, wall_ns: int | None = None) -> None:
+        """Add a Scene; ``video_ms`` is its place in a video that exists already, ``wall_ns`` when it was captured."""
         frame = scene.frame
         if self.info.rows == 0:
             self._begin(scene)
         if self._video is not None:
             video_ms = self._video.write(frame.image, frame.time_ns)
-        wall_ns = time_ns() - (monotonic_ns() - frame.time_ns)
+        if wall_ns is None:
+            wall_ns = time_ns() - (monotonic_ns() - frame.time_ns)
         self._table.write(row_from_scene(scene, video_ms, wall_ns))
         self._last_ns = frame.time_ns
         for hand in scene.hands:

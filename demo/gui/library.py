@@ -1,0 +1,269 @@
+"""The sheet that lists the sessions: open, rename, note, compare, throw away."""
+
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+from PyQt6.QtCore import QEvent, QObject, QSize, Qt, QUrl, pyqtSignal
+from PyQt6.QtGui import QColor, QDesktopServices, QIcon, QMouseEvent, QPainter, QPainterPath, QPaintEvent, QPixmap
+from PyQt6.QtWidgets import (
+    QFrame,
+    QHBoxLayout,
+    QInputDialog,
+    QLabel,
+    QLineEdit,
+    QListWidget,
+    QListWidgetItem,
+    QMessageBox,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from demo.gui import theme
+from demo.recording import library
+from demo.recording.finalise import finalise
+from demo.recording.library import Entry
+from digit.errors import UserError
+
+_PICTURE = QSize(128, 72)
+_STYLE = f"""
+QListWidget {{ background: {theme.GROUND}; border: 1px solid {theme.LINE}; border-radius: 6px; padding: 4px; }}
+QListWidget::item {{ border-radius: 6px; padding: 6px; }}
+QListWidget::item:selected {{ background: #1d3b3a; color: {theme.TEXT}; }}
+QLineEdit {{ background: {theme.GROUND}; border: 1px solid {theme.LINE}; border-radius: 6px; min-height: 28px;
+    padding: 0 8px; }}
+QLineEdit:focus {{ border-color: {theme.ACCENT}; }}
+"""
+
+
+class LibraryPanel(QWidget):
+    """Lies over its parent while it is shown; a click beside the sheet hides it.
+
+    ``opened`` carries a session's folder, ``said`` a sentence of what went wrong.
+    """
+
+    opened = pyqtSignal(object)
+    said = pyqtSignal(str)
+
+    def __init__(self, parent: QWidget, sessions: Path) -> None:
+        super().__init__(parent)
+        parent.installEventFilter(self)
+        self.sessions = sessions
+        self.entries: list[Entry] = []
+        self.list = QListWidget()
+        self.list.setAccessibleName("Sessions")
+        self.list.setIconSize(_PICTURE)
+        self.list.setSpacing(2)
+        self.list.setMinimumHeight(330)
+        self.list.setWordWrap(True)
+        self.empty = QLabel("No recording yet: press R while the camera or a video runs.")
+        self.empty.setObjectName("muted")
+        self.empty.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self.empty.setMinimumHeight(330)
+        self.room = QLabel()
+        self.room.setObjectName("caption")
+        self.notes = QLineEdit()
+        self.notes.setPlaceholderText("Notes on this session")
+        self.notes.setAccessibleName("Notes")
+        self.open, self.rename = QPushButton("Open"), QPushButton("Rename…")
+        self.folder, self.trash = QPushButton("Show folder"), QPushButton("Move to trash")
+        self.finish, self.close_button = QPushButton("Finalise"), QPushButton("Close")
+        self._lay_out()
+        self._connect()
+        self.hide()
+
+    def _lay_out(self) -> None:
+        sheet = QFrame()
+        sheet.setObjectName("panel")
+        sheet.setStyleSheet(_STYLE)
+        sheet.setMaximumWidth(860)
+        column = QVBoxLayout(sheet)
+        column.setContentsMargins(28, 20, 28, 20)
+        column.setSpacing(theme.UNIT)
+        head = QHBoxLayout()
+        title = QLabel("Sessions")
+        title.setObjectName("brand")
+        head.addWidget(title)
+        head.addSpacing(theme.UNIT)
+        head.addWidget(self.room)
+        head.addStretch(1)
+        head.addWidget(self.close_button)
+        column.addLayout(head)
+        column.addWidget(self.list)
+        column.addWidget(self.empty)
+        column.addWidget(self.notes)
+        foot = QHBoxLayout()
+        for button in (self.open, self.rename, self.folder, self.finish):
+            foot.addWidget(button)
+        foot.addStretch(1)
+        foot.addWidget(self.trash)
+        column.addLayout(foot)
+        around = QHBoxLayout(self)
+        around.setContentsMargins(24, 24, 24, 24)
+        around.addStretch(1)
+        around.addWidget(sheet, 20, Qt.AlignmentFlag.AlignVCenter)
+        around.addStretch(1)
+
+    def _connect(self) -> None:
+        self.close_button.clicked.connect(self.toggle)
+        self.list.currentRowChanged.connect(lambda _: self._show_selected())
+        self.list.itemDoubleClicked.connect(lambda _: self._open())
+        self.notes.editingFinished.connect(self._save_notes)
+        self.open.clicked.connect(lambda _: self._open())
+        self.rename.clicked.connect(lambda _: self._ask_name())
+        self.folder.clicked.connect(lambda _: self._show_folder())
+        self.finish.clicked.connect(lambda _: self._do(finalise))
+        self.trash.clicked.connect(lambda _: self._ask_trash())
+
+    @property
+    def selected(self) -> Entry | None:
+        """The session that the buttons act on."""
+        row = self.list.currentRow()
+        return self.entries[row] if 0 <= row < len(self.entries) else None
+
+    def toggle(self) -> None:
+        """Show or hide."""
+        if self.isHidden():
+            self.refresh()
+            self.setGeometry(self.parentWidget().rect())
+            self.show()
+            self.raise_()
+            self.list.setFocus()
+        else:
+            self.hide()
+
+    def refresh(self) -> None:
+        """Look at the folder again; what was selected stays selected."""
+        before = self.selected.folder if self.selected else None
+        self.entries = library.entries(self.sessions)
+        self.list.blockSignals(True)
+        self.list.clear()
+        for entry in self.entries:
+            item = QListWidgetItem(_picture(entry), f"{entry.folder.name}\n{described(entry)}")
+            item.setSizeHint(QSize(0, _PICTURE.height() + 16))
+            self.list.addItem(item)
+        folders = [entry.folder for entry in self.entries]
+        self.list.setCurrentRow(folders.index(before) if before in folders else 0)
+        self.list.blockSignals(False)
+        self.list.setVisible(bool(self.entries))
+        self.empty.setVisible(not self.entries)
+        self.room.setText(f"{self.sessions}  ·  {size_said(library.free_bytes(self.sessions))} free")
+        self._show_selected()
+
+    def _show_selected(self) -> None:
+        entry = self.selected
+        for widget in (self.open, self.rename, self.folder, self.trash, self.notes):
+            widget.setEnabled(entry is not None and not entry.recording)
+        self.finish.setVisible(entry is not None and entry.unfinished)
+        self.notes.setText(entry.info.notes if entry else "")
+
+    def _open(self) -> None:
+        if self.selected is not None and not self.selected.recording:
+            self.hide()
+            self.opened.emit(self.selected.folder)
+
+    def _ask_name(self) -> None:
+        if self.selected is not None:
+            old = self.selected.folder.name
+            name, ok = QInputDialog.getText(self, "Rename session", "Name of the session:", text=old)
+            if ok:
+                self._do(lambda folder: library.rename(folder, name))
+
+    def _ask_trash(self) -> None:
+        if self.selected is not None:
+            question = f"Move the session {self.selected.folder.name} to the trash?"
+            yes = QMessageBox.StandardButton.Yes
+            if QMessageBox.question(self, "Move to trash", question) == yes:
+                self._do(library.to_trash)
+
+    def _show_folder(self) -> None:
+        if self.selected is not None:
+            QDesktopServices.openUrl(QUrl.fromLocalFile(str(self.selected.folder)))
+
+    def _save_notes(self) -> None:
+        if self.selected is not None and self.notes.text() != self.selected.info.notes:
+            self._do(lambda folder: library.write_notes(folder, self.notes.text()))
+
+    def _do(self, action: Callable[[Path], object]) -> None:
+        """Do this with the selected session and list them anew."""
+        if self.selected is None:
+            return
+        try:
+            action(self.selected.folder)
+        except UserError as error:
+            self.said.emit(str(error))
+        self.refresh()
+
+    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
+        if event is not None and event.type() == QEvent.Type.Resize:
+            self.setGeometry(self.parentWidget().rect())
+        return False
+
+    def mousePressEvent(self, event: QMouseEvent | None) -> None:
+        self.hide()
+
+    def paintEvent(self, event: QPaintEvent | None) -> None:
+        painter = QPainter(self)
+        shade = QColor(theme.GROUND)
+        shade.setAlpha(190)
+        painter.fillRect(self.rect(), shade)
+        painter.end()
+
+
+def described(entry: Entry) -> str:
+    """When, how long, how large, which hands and with what, in one line."""
+    info = entry.info
+    parts: list[str] = []
+    if info.started_wall_ns:
+        parts.append(datetime.fromtimestamp(info.started_wall_ns / 1e9).strftime("%d %b %Y, %H:%M"))
+    if entry.recording:
+        parts.append("being recorded")
+    elif entry.unfinished:
+        parts.append("not ended")
+    else:
+        parts.append(length_said(info.seconds))
+    parts.append(size_said(entry.bytes))
+    shares = [f"{side} {share:.0%}" for side, share in zip(("right", "left"), info.hands_share, strict=True) if share]
+    if info.finished:
+        parts.append(", ".join(shares) or "no hands")
+    if info.model:
+        parts.append(f"{info.model} on {info.backend}")
+    line = "  ·  ".join(parts)
+    return f"{line}\n{info.notes}" if info.notes else line
+
+
+def size_said(size: int) -> str:
+    """Bytes as a person reads them."""
+    for unit, factor in (("GB", 1e9), ("MB", 1e6)):
+        if size >= factor:
+            return f"{size / factor:.{1 if unit == 'GB' or size < 1e7 else 0}f} {unit}"
+    return f"{size / 1e3:.0f} kB"
+
+
+def length_said(seconds: float) -> str:
+    """Minutes and seconds, with hours where there are some."""
+    whole = round(seconds)
+    hours, minutes = whole // 3600, whole // 60 % 60
+    return f"{hours}:{minutes:02d}:{whole % 60:02d}" if hours else f"{minutes}:{whole % 60:02d}"
+
+
+def _picture(entry: Entry) -> QIcon:
+    """The thumbnail with round corners; an empty frame without one."""
+    framed = QPixmap(_PICTURE)
+    framed.fill(Qt.GlobalColor.transparent)
+    painter = QPainter(framed)
+    painter.setRenderHints(QPainter.RenderHint.Antialiasing | QPainter.RenderHint.SmoothPixmapTransform)
+    outline = QPainterPath()
+    outline.addRoundedRect(0, 0, _PICTURE.width(), _PICTURE.height(), 5, 5)
+    painter.setClipPath(outline)
+    painter.fillRect(framed.rect(), QColor(theme.RAISED))
+    if entry.thumbnail is not None:
+        picture = QPixmap(str(entry.thumbnail)).scaled(
+            _PICTURE, Qt.AspectRatioMode.KeepAspectRatio, Qt.TransformationMode.SmoothTransformation
+        )
+        painter.drawPixmap(
+            (_PICTURE.width() - picture.width()) // 2, (_PICTURE.height() - picture.height()) // 2, picture
+        )
+    painter.end()
+    return QIcon(framed)

@@ -1,0 +1,236 @@
+"""Runs today's network over recorded videos: every picture, one after the other, the same answer each time.
+
+One session is one process, pinned to its share of the cores, so a session that crashes takes no other along. With Ray
+the sessions are spread over a cluster whose machines see the same folders. Plain videos are imported the same way.
+"""
+
+import json
+import math
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import closing
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from demo.pipeline import Pipeline, Tell, open_exact_pipeline
+from demo.recording.format import EVENTS
+from demo.recording.frames import SessionFrames
+from demo.recording.info import new_info, read_info
+from demo.recording.reader import Session, is_session
+from demo.recording.writer import WRITE_ERRORS, SessionWriter, why_not
+from demo.settings import OverlayOptions, Settings
+from demo.sources import open_source
+from digit.errors import UserError
+
+VIDEO_SUFFIXES = (".mp4", ".mkv", ".mov", ".avi", ".webm", ".m4v")
+OpenPipeline = Callable[[Settings, Tell], Pipeline]
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One session's folder, or one video file, and the folder that its new session becomes."""
+
+    source: Path
+    target: Path
+
+    @property
+    def done(self) -> bool:
+        """True when an earlier run has finished it."""
+        return is_session(self.target) and read_info(self.target).finished
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of the jobs."""
+
+    done: tuple[str, ...]
+    skipped: tuple[str, ...]  # finished before
+    failed: dict[str, str]  # name -> why
+
+
+def jobs_of(path: Path, out: Path) -> list[Job]:
+    """The session in a folder, or all sessions and videos right below it. Raises UserError when there is none."""
+    if is_session(path) or path.is_file():
+        found = [path]
+    elif path.is_dir():
+        found = [p for p in sorted(path.iterdir()) if is_session(p) or p.suffix.lower() in VIDEO_SUFFIXES]
+        names = [p.name if p.is_dir() else p.stem for p in found]
+        found_twice = {name for name in names if names.count(name) > 1}
+        if found_twice:
+            raise UserError(f"{path} holds two sources named {', '.join(sorted(found_twice))}; rename one of them.")
+    else:
+        found = []
+    if not found:
+        raise UserError(f"{path} holds no session and no video; give the folder of a recording with --session.")
+    if path.resolve() == out.resolve() or any(p.resolve() == (out / p.name).resolve() for p in found):
+        raise UserError(f"The new sessions cannot be written over the old ones in {out}; give another --out DIR.")
+    return [Job(p, out / (p.stem if p.is_file() else p.resolve().name)) for p in found]
+
+
+def redo(
+    job: Job, settings: Settings, open_pipeline: OpenPipeline = open_exact_pipeline, tell: Tell = lambda _: None
+) -> int:
+    """Run over one source into the job's target, which appears when it is whole; answers the number of rows.
+
+    Smoothing, prior and K are the recording's. Raises UserError.
+    """
+    if job.source.is_file():
+        settings = replace(settings, source="video", path=job.source, repeat=False)
+    else:
+        settings = replace(settings, source="session", path=job.source)
+    part = job.target.with_name(f".{job.target.name}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    with closing(open_source(settings, live=False)) as source:
+        session = source.session if isinstance(source, SessionFrames) else None
+        if session is not None:
+            settings = settings_of(session, settings)
+        with closing(open_pipeline(settings, tell)) as pipeline:
+            backend = pipeline.backend
+            info = replace(
+                new_info(settings, source.name, settings.codec),
+                fps=source.fps,
+                backend=backend.name,
+                model=backend.model,
+                weights_sha256=backend.weights_sha256,
+            )
+            if session is not None:
+                old = session.info
+                started = (old.started_wall_ns, old.started_monotonic_ns)
+                info = replace(info, started_wall_ns=started[0], started_monotonic_ns=started[1], codec=old.codec)
+            try:
+                rows = _write(part, info, pipeline, source, session)
+                if job.target.exists():
+                    shutil.rmtree(job.target)
+                os.replace(part, job.target)
+            except WRITE_ERRORS as error:
+                raise UserError(why_not(job.target, error)) from error
+    return rows
+
+
+def _write(part: Path, info: Any, pipeline: Pipeline, source: Any, session: Session | None) -> int:
+    with SessionWriter(part, info, None if session is None else session.video) as writer:
+        if session is not None and (session.folder / EVENTS).exists():
+            for event in session.events:
+                writer.mark(event)
+        rows = iter(()) if session is None else _rows_with_pictures(session)
+        for scene in pipeline.scenes(source):
+            video_ms, wall_ns = next(rows, (None, None))
+            writer.write(scene, video_ms, wall_ns)
+        return writer.info.rows
+
+
+def _rows_with_pictures(session: Session) -> Any:
+    wall_ns = session.column("wall_ns")
+    return ((int(ms), int(wall)) for ms, wall in zip(session.video_ms, wall_ns, strict=True) if ms >= 0)
+
+
+def settings_of(session: Session, settings: Settings) -> Settings:
+    """These settings with the recording's smoothing, prior and K."""
+    info = session.info
+    settings = replace(settings, smooth=info.smooth, prior=info.prior)
+    if len(info.K) == 9 and info.width:
+        focal_px = float(info.K[0])
+        if info.K_origin == "focal":
+            return replace(settings, focal_px=focal_px)
+        fov_deg = math.degrees(2 * math.atan(info.width / 2 / focal_px))
+        return replace(settings, focal_px=None, fov_deg=round(fov_deg, 9))
+    return settings
+
+
+def redo_all(
+    jobs: Sequence[Job], settings: Settings, workers: int | None = None, ray_address: str | None = None
+) -> Outcome:
+    """Redo all that is not done yet, on all cores or, with ``ray_address`` ("" = a local one), on a Ray cluster."""
+    skipped = [job for job in jobs if job.done]
+    todo = [job for job in jobs if not job.done]
+    done: list[str] = []
+    failed: dict[str, str] = {}
+    for folder in {job.target.parent for job in todo}:
+        folder.mkdir(parents=True, exist_ok=True)
+    if ray_address is None:
+        results = _on_cores(todo, settings, workers)
+    else:
+        from demo.recording.cluster import on_cluster
+
+        results = on_cluster(todo, settings, ray_address)
+    with tqdm(total=len(todo), unit="session", desc="redo") as bar:
+        for job, why in results:
+            if why:
+                failed[job.source.name] = why
+                bar.write(f"{job.source.name}: {why}", file=sys.stderr)
+            else:
+                done.append(job.source.name)
+            bar.update()
+    return Outcome(tuple(sorted(done)), tuple(job.source.name for job in skipped), failed)
+
+
+def _on_cores(jobs: Sequence[Job], settings: Settings, workers: int | None) -> Any:
+    """(job, why it failed or "") as each ends."""
+    cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else list(range(os.cpu_count() or 1))
+    workers = max(1, min(workers or len(cores), len(jobs) or 1))
+    shares = [cores[n::workers] or cores for n in range(workers)]
+    free = list(shares)
+
+    def run(job: Job) -> str:
+        share = free.pop()
+        try:
+            return _in_process(job, settings, share)
+        finally:
+            free.append(share)
+
+    with ThreadPoolExecutor(workers) as pool:
+        running = {pool.submit(run, job): job for job in jobs}
+        for future in as_completed(running):
+            yield running[future], future.result()
+
+
+def _in_process(job: Job, settings: Settings, cores: Sequence[int]) -> str:
+    """Redo one session in a process of its own; why it failed, or empty."""
+    told = json.dumps({"source": str(job.source), "target": str(job.target), "settings": settings_text(settings)})
+    environment = os.environ | {"OMP_NUM_THREADS": str(len(cores)), "DIGIT_REDO_CORES": ",".join(map(str, cores))}
+    root = str(Path(__file__).parents[2])
+    environment["PYTHONPATH"] = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH", "")]))
+    command = [sys.executable, "-m", "demo.recording.redo"]
+    ended = subprocess.run(command, input=told, env=environment, capture_output=True, text=True, check=False)
+    if ended.returncode == 0:
+        return ""
+    last = (ended.stderr.strip().splitlines() or [f"it ended with code {ended.returncode}"])[-1]
+    return last.removeprefix("error: ")
+
+
+def settings_text(settings: Settings) -> dict[str, Any]:
+    """The settings as JSON takes them."""
+    values = asdict(settings)
+    return {name: str(value) if isinstance(value, Path) else value for name, value in values.items()}
+
+
+def settings_from_text(values: dict[str, Any]) -> Settings:
+    """What `settings_text` wrote."""
+    paths = ("path", "weights", "hand_model", "sessions")
+    values = {name: Path(value) if name in paths and value is not None else value for name, value in values.items()}
+    return Settings(**values | {"overlay": OverlayOptions(**values["overlay"]), "streams": tuple(values["streams"])})
+
+
+def main() -> int:
+    """One job, told on stdin as JSON."""
+    told = json.load(sys.stdin)
+    cores = os.environ.get("DIGIT_REDO_CORES")
+    if cores and hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {int(core) for core in cores.split(",")})
+    try:
+        redo(Job(Path(told["source"]), Path(told["target"])), settings_from_text(told["settings"]))
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
