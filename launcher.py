@@ -16,7 +16,7 @@ EPILOG = (
 
 
 def parser() -> argparse.ArgumentParser:
-    """The command line. ``source`` becomes None or ("camera", int), ("video", Path) or ("images", Path)."""
+    """The command line. ``source`` becomes None or (kind, what): ("camera", int), ("video", Path), …."""
     parser = argparse.ArgumentParser(prog="launcher.py", description=DESCRIPTION, epilog=EPILOG)
     on_off = argparse.BooleanOptionalAction
     source = parser.add_argument_group("source (one of)").add_mutually_exclusive_group()
@@ -25,6 +25,19 @@ def parser() -> argparse.ArgumentParser:
     source.add_argument(
         "--images", dest="source", metavar="DIR", type=_images, help="folder of pictures, sorted by name"
     )
+    source.add_argument("--session", dest="source", metavar="DIR", type=_session, help="replay a recorded session")
+    recording = parser.add_argument_group("recording")
+    recording.add_argument(
+        "--record", nargs="?", const=True, type=Path, metavar="DIR", help="record from the start, into a session in DIR"
+    )
+    recording.add_argument(
+        "--codec", choices=("h264", "mjpeg"), help="of a session's video: h264 is small, mjpeg steps fast"
+    )
+    recording.add_argument(
+        "--redo", action="store_true", help="run the network again over --session DIR, or all sessions and videos in it"
+    )
+    recording.add_argument("--jobs", type=_between(int, 1, 1024), metavar="N", help="sessions at once (default: cores)")
+    recording.add_argument("--ray", nargs="?", const="", metavar="ADDRESS", help="redo on a Ray cluster")
     headless = parser.add_argument_group("without a window")
     headless.add_argument(
         "--headless", action="store_true", help="take every frame, write files, print figures as JSON"
@@ -71,6 +84,10 @@ def _camera(text: str) -> tuple[str, int]:
 
 def _video(text: str) -> tuple[str, Path]:
     return "video", Path(text)
+
+
+def _session(text: str) -> tuple[str, Path]:
+    return "session", Path(text)
 
 
 def _images(text: str) -> tuple[str, Path]:

@@ -4,11 +4,12 @@ import json
 import os
 import sys
 from argparse import Namespace
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from demo.settings import Settings, load_settings
 from demo.streams.protocols import parse_stream
+from digit.errors import UserError
 
 SAMPLE = Path(__file__).parents[1] / "assets" / "sample.mp4"
 
@@ -17,6 +18,9 @@ def run(arguments: Namespace) -> int:
     """Run as the arguments say; returns the exit code. Raises UserError for bad input."""
     saved, notice = load_settings()
     settings = settings_from_arguments(arguments, saved)
+    if arguments.redo:
+        _say(notice)
+        return _run_redo(settings, arguments)
     if arguments.source is None and not _any_camera():
         notice = f"{notice} Sample clip: no camera was found, so {SAMPLE.name} is played.".strip()
         settings = replace(settings, source="video", path=SAMPLE, repeat=True)
@@ -46,6 +50,9 @@ def settings_from_arguments(arguments: Namespace, saved: Settings) -> Settings:
         "prior": arguments.prior,
         "smooth": arguments.smooth,
         "mirror": arguments.mirror,
+        "sessions": arguments.record if isinstance(arguments.record, Path) else None,
+        "record": arguments.record is not None or None,
+        "codec": arguments.codec,
         "streams": tuple(arguments.stream) or None,
         "stream_network": None if arguments.stream_network is None else True,
         "stream_token": arguments.stream_network,
@@ -68,6 +75,18 @@ def _run_headless(settings: Settings, arguments: Namespace) -> int:
     figures, notice = run_headless(settings, arguments.out, arguments.max_frames)
     _say(notice)
     print(json.dumps(figures), flush=True)
+    return 0
+
+
+def _run_redo(settings: Settings, arguments: Namespace) -> int:
+    if settings.source not in ("session", "video") or settings.path is None:
+        raise UserError("--redo needs what to run over; add --session DIR.")
+    from demo.recording.redo import jobs_of, redo_all
+
+    outcome = redo_all(jobs_of(settings.path, arguments.out), settings, arguments.jobs, arguments.ray)
+    print(json.dumps(asdict(outcome)), flush=True)
+    if outcome.failed:
+        raise UserError(f"Not redone: {', '.join(outcome.failed)}; the lines above say why. Run it again to go on.")
     return 0
 
 

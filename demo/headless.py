@@ -1,23 +1,24 @@
-"""The pipeline without a window: every frame of a source into an overlay video, a table of Scenes and some figures."""
+"""The pipeline without a window: every frame of a source into a session, an overlay video and some figures."""
 
 import sys
 from collections.abc import Callable, Iterable
 from contextlib import closing
+from dataclasses import replace
 from itertools import chain, islice
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-import av.error
 from tqdm import tqdm
 
 from demo.overlay import paint
-from demo.overlay_video import OverlayVideo
 from demo.pipeline import Pipeline, open_exact_pipeline
+from demo.recording.info import new_info
+from demo.recording.video import VideoWriter
+from demo.recording.writer import WRITE_ERRORS, SessionWriter, new_folder, why_not
 from demo.records import Frame, Scene
-from demo.scene_table import SceneTable
 from demo.settings import Settings
-from demo.sources import open_source
+from demo.sources import Source, open_source
 from demo.stats import percentiles_ms
 from demo.streams.hub import streams_of
 from digit.errors import UserError
@@ -29,7 +30,9 @@ OpenPipeline = Callable[[Settings, Callable[[str], None]], Pipeline]
 def run_headless(
     settings: Settings, out: Path, max_frames: int | None = None, open_pipeline: OpenPipeline = open_exact_pipeline
 ) -> tuple[dict[str, Any], str]:
-    """Run to the source's end or ``max_frames``; write ``overlay.mp4`` and ``scenes.arrow`` into the folder ``out``.
+    """Run to the source's end or ``max_frames``; write a session and ``overlay.mp4`` into the folder ``out``.
+
+    With ``settings.record`` the session goes into a folder of its own below ``settings.sessions``, if that is given.
 
     Returns the figures (frames, fps, two_hand_share, latency_ms {stage: {p50, p95}}, backend, model) and the source's
     notice. Raises UserError when the source cannot be read, the model not loaded or the folder not written; what was
@@ -48,7 +51,7 @@ def run_headless(
             for line in streams.opened():
                 bar.write(line, file=sys.stderr)
             frames = islice(chain(first, frames), max_frames)
-            figures = _run(frames, source.fps, pipeline, settings, out, bar, streams.put)
+            figures = _run(frames, source, pipeline, settings, out, bar, streams.put)
         return figures, source.notice
 
 
@@ -56,17 +59,12 @@ def _make_folder(out: Path) -> None:
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise _unwritable(out, error) from error
-
-
-def _unwritable(out: Path, error: Exception) -> UserError:
-    why = getattr(error, "strerror", None) or error
-    return UserError(f"Cannot write to the folder {out} ({why}); choose another with --out DIR or free some space.")
+        raise UserError(why_not(out, error)) from error
 
 
 def _run(
     frames: Iterable[Frame],
-    fps: float | None,
+    source: Source,
     pipeline: Pipeline,
     settings: Settings,
     out: Path,
@@ -76,18 +74,27 @@ def _run(
     timings: list[dict[str, float]] = []
     two_hands = 0
     start_s = perf_counter()
+    backend = pipeline.backend
+    info = replace(
+        new_info(settings, source.name, settings.codec),
+        fps=source.fps,
+        backend=backend.name,
+        model=backend.model,
+        weights_sha256=backend.weights_sha256,
+    )
     try:
-        with OverlayVideo(out / "overlay.mp4", fps) as video, SceneTable(out / "scenes.arrow") as table:
+        folder = new_folder(settings.sessions) if settings.record and settings.sessions else out
+        with VideoWriter(out / "overlay.mp4", source.fps) as video, SessionWriter(folder, info) as session:
             for scene in pipeline.scenes(frames):
                 tap(scene)
                 began_s = perf_counter()
                 video.write(paint(scene.frame.image, scene, settings.overlay), scene.frame.time_ns)
-                table.write(scene)
+                session.write(scene)
                 timings.append(dict(scene.timings_ms) | {"write": (perf_counter() - began_s) * 1000})
                 two_hands += len(scene.hands) == 2
                 bar.update()
-    except (OSError, av.error.FFmpegError) as error:
-        raise _unwritable(out, error) from error
+    except WRITE_ERRORS as error:
+        raise UserError(why_not(out, error)) from error
     return {
         "frames": len(timings),
         "fps": round(len(timings) / (perf_counter() - start_s), 2),
@@ -95,6 +102,6 @@ def _run(
         "latency_ms": {
             stage: {"p50": round(p50, 2), "p95": round(p95, 2)} for stage, (p50, p95) in percentiles_ms(timings).items()
         },
-        "backend": pipeline.backend.name,
-        "model": pipeline.backend.model,
+        "backend": backend.name,
+        "model": backend.model,
     }

@@ -152,4 +152,4 @@ def new_folder(sessions: Path) -> Path:
 def why_not(folder: Path, error: Exception) -> str:
     """One sentence on what kept a session from being written, and what to do."""
     why = getattr(error, "strerror", None) or error
-    return f"Cannot write to the folder {folder} ({why}); free some space there or choose another folder."
+    return f"Cannot write to the folder {folder} ({why}); free some space or choose another folder (--out, --record)."
