@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from digit.synth import hand_model, poses
-from digit.synth.hand_model import BONES, HandModel
+from digit.synth.hand_model import ANGLES, BONE_PARENTS, BONES, HandModel, rotation
 
 #: OpenXR's axes of a right hand in the rig's (x to the little finger, y to the fingers, z out of the back).
 VIEW_FROM_RIG = np.array([[1.0, 0, 0], [0, 0, 1], [0, -1, 0]])
@@ -31,7 +31,7 @@ class TrueHands:
 
 def posed(model: HandModel, shape: int, angles_deg: np.ndarray) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """Joints (21, 3) in mm and the frame of each bone, in view space."""
-    turns, shifts = hand_model._bone_transforms(model, shape, angles_deg)
+    turns, shifts = bone_turns(model, shape, dict(zip(ANGLES, angles_deg, strict=True)))
     bones = model.joint_bones
     joints = np.einsum("jab,jb->ja", turns[bones], model.joints_mm[shape]) + shifts[bones]
     frames = {}
@@ -40,6 +40,27 @@ def posed(model: HandModel, shape: int, angles_deg: np.ndarray) -> tuple[np.ndar
         rest = VIEW_FROM_RIG.T if bone == "hand" else rest
         frames[openxr_name(bone)] = VIEW_FROM_RIG @ turns[b] @ rest
     return joints @ VIEW_FROM_RIG.T, frames
+
+
+def bone_turns(model: HandModel, shape: int, angle: dict[str, float]) -> tuple[np.ndarray, np.ndarray]:
+    """Forward kinematics, written out: (17, 3, 3) turn and (17, 3) shift of each bone; the hand stays."""
+    turns, shifts = np.tile(np.eye(3), (len(BONES), 1, 1)), np.zeros((len(BONES), 3))
+    for b, bone in enumerate(BONES[2:], 2):
+        finger, segment = bone[:-1], bone[-1]
+        lift, flex, along = model.lift_axes[shape, b], model.flex_axes[shape, b], model.along_axes[shape, b]
+        straight = -model.rest_deg[shape, b]
+        if bone == "thumb1":
+            local = rotation(lift, angle["thumb_lift"]) @ rotation(flex, angle["thumb_flex"])
+            local = local @ rotation(along, angle["thumb_twist"])
+        elif segment == "1":
+            local = rotation(lift, angle[f"{finger}_side"]) @ rotation(flex, straight + angle[f"{finger}_flex"])
+        else:
+            which = "end" if segment == "3" else "base" if finger == "thumb" else "middle"
+            local = rotation(flex, straight + angle[f"{finger}_{which}"])
+        parent, pivot = BONE_PARENTS[b], model.pivots_mm[shape, b]
+        turns[b] = turns[parent] @ local
+        shifts[b] = turns[parent] @ (pivot - local @ pivot) + shifts[parent]
+    return turns, shifts
 
 
 def random_rotation(rng: np.random.Generator) -> np.ndarray:

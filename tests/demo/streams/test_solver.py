@@ -14,8 +14,6 @@ from digit.synth import hand_model, poses
 from tests.demo.streams.rig import CAMERA_FROM_VIEW, posed, true_hands
 from tests.gui.hands import hand, hand_joints_mm
 
-FLEXION = [hand_model.ANGLES.index(f"{finger}_flex") for finger in ("index", "middle", "ring", "pinky")]
-
 
 @pytest.fixture(scope="module")
 def hands():
