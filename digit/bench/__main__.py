@@ -48,7 +48,7 @@ class Report:
     networks: tuple[Timing, ...] = ()
     profiles: tuple[Profile, ...] = ()
     loops: tuple[Loop, ...] = ()
-    launch_s: float | None = None  # launch to exit of a run of five frames, the first hand among them
+    launch_s: float | None = None  # launch to exit of a run of five frames, warm caches
     sizes: tuple[Step, ...] = ()
     hands: tuple[Step, ...] = ()
     endurance: Endurance | None = None
