@@ -1,6 +1,7 @@
 """Spreads jobs over a Ray cluster (extra ``[cluster]``). Its machines must see the same folders."""
 
 from collections.abc import Generator, Sequence
+from importlib import import_module
 from typing import Any
 
 from demo.recording.redo import Job, redo, settings_from_text, settings_text
@@ -14,7 +15,7 @@ def on_cluster(jobs: Sequence[Job], settings: Settings, address: str) -> Generat
     Raises UserError when Ray is not installed or the cluster does not answer.
     """
     try:
-        import ray
+        ray: Any = import_module("ray")
     except ImportError as error:
         raise UserError("--ray needs the package ray; run: pip install 'digit-live[cluster]'") from error
     try:

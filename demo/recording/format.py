@@ -35,7 +35,7 @@ class Event:
     label: str
 
 
-def _field(name: str, kind: pa.DataType, what: str, unit: str = "") -> pa.Field:
+def _field(name: str, kind: Any, what: str, unit: str = "") -> Any:
     return pa.field(name, kind, metadata={"unit": unit, "meaning": what} if unit else {"meaning": what})
 
 

@@ -7,6 +7,7 @@ pictures. No network, detector or camera is touched.
 import threading
 from collections.abc import Callable, Generator
 from dataclasses import replace
+from pathlib import Path
 from time import monotonic
 
 import av.error
@@ -273,5 +274,5 @@ def playing_times_ns(times_ns: np.ndarray) -> np.ndarray:
     return np.cumsum(steps)
 
 
-def _no_path() -> None:
+def _no_path() -> Path:
     raise UserError("No session was given; use --session DIR.")

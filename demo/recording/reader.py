@@ -27,11 +27,11 @@ _WIDTHS = {"joints_px": 2, "joints_mm": 3, "confidence": 1}
 
 @dataclass(frozen=True, eq=False)
 class Session:
-    """One recording. ``batches`` holds one row each."""
+    """One recording. ``batches`` holds Arrow record batches of one row each."""
 
     folder: Path
     info: Info
-    batches: tuple[pa.RecordBatch, ...]
+    batches: tuple[Any, ...]
     events: tuple[Event, ...]
     ended: bool  # the table was closed; False for a recording that was killed
 
@@ -44,8 +44,8 @@ class Session:
         return self.folder / VIDEO
 
     @cached_property
-    def table(self) -> pa.Table:
-        """All rows as one Arrow table."""
+    def table(self) -> Any:
+        """All rows as one `pyarrow.Table`."""
         return pa.Table.from_batches(self.batches, SCHEMA if not self.batches else None).combine_chunks()
 
     @cached_property

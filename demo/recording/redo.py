@@ -214,8 +214,11 @@ def settings_text(settings: Settings) -> dict[str, Any]:
 def settings_from_text(values: dict[str, Any]) -> Settings:
     """What `settings_text` wrote."""
     paths = ("path", "weights", "hand_model", "sessions")
-    values = {name: Path(value) if name in paths and value is not None else value for name, value in values.items()}
-    return Settings(**values | {"overlay": OverlayOptions(**values["overlay"]), "streams": tuple(values["streams"])})
+    read: dict[str, Any] = {
+        name: Path(value) if name in paths and value is not None else value for name, value in values.items()
+    }
+    read["overlay"], read["streams"] = OverlayOptions(**values["overlay"]), tuple(values["streams"])
+    return Settings(**read)
 
 
 def main() -> int:

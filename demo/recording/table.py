@@ -55,13 +55,13 @@ class Table:
         self._good += len(message)
 
 
-def read_batches(path: Path) -> tuple[list[pa.RecordBatch], int, bool]:
-    """The whole rows of a table, the bytes up to their end, and whether the stream was ended.
+def read_batches(path: Path) -> tuple[list[Any], int, bool]:
+    """The whole rows of a table as record batches of one, the bytes up to their end, and whether the stream was ended.
 
     A file that breaks off, or ends in rubbish, gives what comes before. Raises OSError when it cannot be read and
     ValueError when it is no table of Scenes at all.
     """
-    batches: list[pa.RecordBatch] = []
+    batches: list[Any] = []
     if os.path.getsize(path) == 0:
         return batches, 0, False
     with pa.memory_map(str(path)) as file:

@@ -6,6 +6,7 @@ Exit codes: 0 done, 2 bad input (one sentence on stderr), 130 Ctrl-C.
 import argparse
 import sys
 from pathlib import Path
+from typing import Any
 
 from tqdm import tqdm
 
@@ -46,7 +47,7 @@ def main(argv: list[str] | None = None) -> int:
     return 0
 
 
-def _show(bar: "tqdm[None]", share: float) -> None:
+def _show(bar: "tqdm[Any]", share: float) -> None:
     bar.update(round(1000 * share) - bar.n)
 
 

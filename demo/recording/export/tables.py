@@ -52,7 +52,7 @@ def write_npz(session: Session, target: Path, progress: Progress) -> None:
     """Arrays of N frames: joints_px (N, 2, 21, 2), joints_mm (N, 2, 21, 3), their raw ones, confidence (N, 2, 21),
     handedness (N, 2), index, time_ns, K (N, 3, 3), image_from_crop (N, 2, 3), names. nan where there is no hand."""
     affine = session.table["image_from_crop"].to_pylist()
-    arrays = {
+    arrays: dict[str, Any] = {
         "index": session.column("index"),
         "time_ns": session.times_ns,
         "joints_px": session.hands("joints_px"),
