@@ -4,6 +4,7 @@ The address is ``viewer`` (opens one on this computer), ``HOST:PORT`` of a viewe
 Timelines: ``capture`` (monotonic time) and ``frame``.
 """
 
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 
 from demo.overlay import paint
 from demo.streams import quaternion
-from demo.streams.address import Network, parse_address
+from demo.streams.address import Address, Network, parse_address
 from demo.streams.openxr import JOINTS, PARENTS
 from demo.streams.packet import Packet, StreamedHand
 from demo.streams.signals import FINGERS
@@ -23,6 +24,8 @@ _RGB = {"right": (235, 110, 80), "left": (80, 150, 235)}
 _AXIS_M = 0.012
 #: The picture is the heaviest part; a smaller one does.
 _PICTURE_WIDTH = 480
+#: So many Scenes may be on their way to the viewer, which has so long to take them.
+_FLUSH_EVERY, _FLUSH_S = 15, 5.0
 _BONES = [(joint, parent) for joint, parent in enumerate(PARENTS) if joint != parent]
 
 
@@ -35,6 +38,7 @@ class Rerun:
         import rerun as rr
 
         self._recording = rr.RecordingStream("digit-live")
+        self._unflushed = 0
         self.address = address or "viewer"
         if self.address == "viewer":
             try:
@@ -47,16 +51,34 @@ class Rerun:
             self._recording.save(self.address)
         else:
             to = parse_address(self.address, PORT, network)
+            _ask(to)
             self._recording.connect_grpc(f"rerun+http://{to}/proxy")
         self._recording.log("hands", rr.ViewCoordinates.RUB, static=True)
 
     def send(self, packet: Packet) -> None:
-        """Log one Scene."""
+        """Log one Scene. Raises UserError when the viewer takes nothing: else what it was sent would pile up here."""
         log_packet(self._recording, packet)
+        self._unflushed += 1
+        if self._unflushed >= _FLUSH_EVERY:
+            self._unflushed = 0
+            try:
+                self._recording.flush(timeout_sec=_FLUSH_S)
+            except (RuntimeError, ValueError, OSError) as error:
+                raise UserError(f"The Rerun viewer at {self.address} takes no more; start it again.") from error
 
     def close(self) -> None:
         """Send what is left."""
         self._recording.disconnect()
+
+
+def _ask(to: Address) -> None:
+    """Raises UserError when nobody listens there."""
+    try:
+        socket.create_connection((to.host, to.port), timeout=3).close()
+    except OSError as error:
+        raise UserError(
+            f"No Rerun viewer listens at {to}; start `rerun`, or give --stream rerun to open one."
+        ) from error
 
 
 def log_packet(recording: Any, packet: Packet) -> None:

@@ -352,6 +352,15 @@ def test_a_stream_that_falls_over_is_told_and_leaves_the_others(capfd, monkeypat
     assert "ZeroDivisionError" in capfd.readouterr().err
 
 
+def test_a_rerun_viewer_that_is_not_there_or_takes_nothing_is_one_sentence(capfd) -> None:
+    """Otherwise all that it does not take would pile up in this process."""
+    streams = Streams()
+    streams.start(f"rerun:{free_port()}")
+    wait_until(lambda: streams.states()["rerun"].status == "failed")
+    assert "start `rerun`" in streams.states()["rerun"].why
+    streams.close()
+
+
 def test_putting_never_waits_for_a_stream(monkeypatch) -> None:
     """A stream that hangs keeps nobody: Scenes are taken and the newest one counts."""
     import threading
