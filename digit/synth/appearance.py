@@ -17,7 +17,12 @@ class Look:
     nail: np.ndarray  # (3,)
     gloss: float
     bump_mm: float
-    spots: float  # darkness of freckles and veins
+    spots: float  # darkness of freckles
+    creases: float  # of the palm, 0..1
+    veins: float  # of the back, 0..1
+    band: np.ndarray  # (2,) heights along the arm between which a watch or a band sits, mm
+    band_colour: np.ndarray  # (3,)
+    ring: np.ndarray  # (4,) place and half size of a ring on the rest hand, x and y in mm
     noise_seed: np.ndarray  # (3,)
     cloth: np.ndarray  # (3,)
     cloth2: np.ndarray  # (3,)
@@ -39,6 +44,10 @@ _TONES = np.array(
 ) / 255.0  # fmt: skip
 
 
+#: Where rings sit on the rest hand: first bones of index, middle and ring finger; x and y in mm.
+_RING_PLACES = ((-28.0, 104.0), (1.0, 105.0), (21.0, 98.0))
+
+
 def linear(srgb: np.ndarray) -> np.ndarray:
     """sRGB values (0..1) in linear light, with the plain 2.2 power."""
     return np.power(np.clip(srgb, 0, None), 2.2)
@@ -57,6 +66,16 @@ def sample_look(rng: np.random.Generator) -> Look:
     blush = np.array([1.06, rng.uniform(0.72, 0.92), rng.uniform(0.7, 0.92)])
     nail = palm * np.array([1.02, 0.93, 0.93]) if rng.random() < 0.85 else linear(rng.uniform(0, 1, 3))
 
+    gloss = rng.uniform(0.0, 1.2) if rng.random() < 0.88 else rng.uniform(1.5, 3.5)  # wet now and then
+    creases, veins = rng.uniform(0.1, 0.9), rng.uniform(0, 1) ** 2
+    if rng.random() < 0.03:  # a glove
+        skin = palm = nail = linear(_cloth_colour(rng))
+        blush, creases, veins = np.ones(3), 0.0, 0.0
+    low = rng.uniform(-44, -30) if rng.random() < 0.1 else 1e4
+    band = np.array([low, low + rng.uniform(4, 22)])
+    place, size = _RING_PLACES[int(rng.integers(len(_RING_PLACES)))], rng.uniform(1.2, 3.5)
+    ring = np.array([*place, 9.5, size]) if rng.random() < 0.1 else np.array([1e4, 1e4, 1.0, 1.0])
+
     has_sleeve = rng.random() < 0.6
     cloth = linear(_cloth_colour(rng))
     cloth2 = cloth if rng.random() < 0.6 else linear(_cloth_colour(rng))
@@ -66,7 +85,8 @@ def sample_look(rng: np.random.Generator) -> Look:
     directions /= np.linalg.norm(directions, axis=1, keepdims=True)
     strength = np.array([rng.uniform(0.35, 1.5), rng.uniform(0, 0.7), rng.uniform(0, 0.6) * (rng.random() < 0.6)])
     return Look(
-        skin, palm, blush, nail, rng.uniform(0.0, 1.2), rng.uniform(0.0, 0.25), rng.uniform(0, 0.3) ** 2 * 2,
+        skin, palm, blush, nail, gloss, rng.uniform(0.0, 0.25), rng.uniform(0, 0.3) ** 2 * 2, creases, veins,
+        band, linear(_cloth_colour(rng)), ring,
         rng.uniform(-500, 500, 3), cloth, cloth2, float(np.exp(rng.uniform(-3.5, -0.5))),
         rng.uniform(-90, -12) if has_sleeve else -1e4, rng.uniform(2.5, 9), up / np.linalg.norm(up),
         level * _tint(rng), level * rng.uniform(0.3, 0.95) * _tint(rng), directions, strength[:, None] * _tint(rng, 3),
@@ -98,13 +118,18 @@ def photograph(linear_rgb: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """What a webcam makes of linear light: exposure, white balance, blur, noise, tone curve. Returns uint8 RGB."""
     image = linear_rgb
     mean = float(image.mean()) + 1e-4
-    target = rng.uniform(0.08, 0.32)
+    dark = rng.random() < 0.12  # a room at night: little light, and a sensor that shows it
+    target = rng.uniform(0.015, 0.07) if dark else rng.uniform(0.08, 0.32)
+    if rng.random() < 0.12:
+        image = image * np.clip(1 + rng.normal(0, 0.25, 3), 0.4, 1.7).astype(np.float32)  # balanced for another light
     image = image * np.float32((target / mean) ** rng.uniform(0.3, 0.9)) * _tint(rng).astype(np.float32)
     if rng.random() < 0.15:
         image = _motion_blur(image, rng)
-    if rng.random() < 0.7:
+    if rng.random() < 0.04:
+        image = cv2.GaussianBlur(image, (0, 0), rng.uniform(1.5, 3.0))  # out of focus
+    elif rng.random() < 0.7:
         image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.3, 1.5))
-    noise = rng.uniform(0, 0.035) ** 1.5 * 4
+    noise = rng.uniform(0, 0.035) ** 1.5 * (9 if dark else 4)
     grain = rng.standard_normal((*image.shape[:2], 3), dtype=np.float32)
     if rng.random() < 0.5:
         grain = cv2.GaussianBlur(grain, (0, 0), 0.7) * 1.9

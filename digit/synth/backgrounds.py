@@ -47,7 +47,12 @@ def _is_photograph(file: Path) -> bool:
 def sample_background(rng: np.random.Generator, size: int, use_photographs: bool = True) -> np.ndarray:
     """A (size, size, 3) uint8 RGB background with distractors."""
     found = photographs() if use_photographs else ()
-    if found and rng.random() < 0.6:
+    kind = rng.random()
+    if kind < 0.1:
+        return _studio(rng, size)
+    if kind < 0.32:
+        image = _cloth(rng, size) if kind < 0.22 else _sink(rng, size)
+    elif found and rng.random() < 0.55:
         image = _crop(found[int(rng.integers(len(found)))], rng, size)
     else:
         image = _procedural(rng, size)
@@ -102,6 +107,82 @@ def _procedural(rng: np.random.Generator, size: int) -> np.ndarray:
         image = a + (b - a) * (0.5 + 0.5 * wave[..., None])
         image = image + (c - image) * 0.2
     image = image + (rng.uniform(-40, 40) * (_clouds(rng, size) - 0.5))[..., None]
+    return np.clip(image, 0, 255).astype(np.uint8)
+
+
+def _studio(rng: np.random.Generator, size: int) -> np.ndarray:
+    """A dark room, at times with the lamps and lenses of a capture studio."""
+    image = (
+        np.full((size, size, 3), rng.uniform(0, 16), np.float32)
+        + 10 * _clouds(rng, size)[..., None] * _colour(rng) / 240
+    )
+    if rng.random() < 0.5:
+        pitch, radius = rng.uniform(50, 110), int(rng.integers(1, 6))
+        turn = rng.uniform(-0.4, 0.4)
+        for i in range(-2, 10):
+            for j in range(-2, 10):
+                x, y = pitch * (i + 0.5 * (j % 2)), pitch * j
+                at = np.array([x - turn * y, y + turn * x]) + rng.normal(0, 6, 2)
+                cv2.circle(image, at.astype(int).tolist(), radius, (235, 240, 230), -1, cv2.LINE_AA)
+    return np.clip(image, 0, 255).astype(np.uint8)
+
+
+def _cloth(rng: np.random.Generator, size: int) -> np.ndarray:
+    """A shirt close behind the hands: folds, at times checks or stripes, a placket, an arm's seam."""
+    colour = _colour(rng)
+    fold = cv2.resize(_clouds(rng, size), None, fx=1, fy=rng.uniform(1.5, 4))[:size]
+    turn = cv2.getRotationMatrix2D((size / 2, size / 2), rng.uniform(-60, 60), 1.5)
+    fold = cv2.warpAffine(fold, turn, (size, size), borderMode=cv2.BORDER_REFLECT)
+    slope = cv2.Sobel(cv2.GaussianBlur(fold, (0, 0), rng.uniform(3, 8)), cv2.CV_32F, 1, 0, ksize=3)
+    shade = 1 + slope / (np.abs(slope).max() + 1e-6) * rng.uniform(0.1, 0.5)
+    image = np.broadcast_to(colour, (size, size, 3)).astype(np.float32)
+    if rng.random() < 0.4:
+        x, y = np.meshgrid(np.arange(size), np.arange(size))
+        x = x + 12 * fold
+        period = rng.uniform(6, 60)
+        stripes = (x % period < period * rng.uniform(0.1, 0.6)).astype(np.float32)
+        if rng.random() < 0.5:
+            stripes = 0.5 * stripes + 0.5 * (y % period < period * 0.5)
+        image = image + (_colour(rng) - image) * (stripes * rng.uniform(0.3, 1.0))[..., None]
+    image = np.ascontiguousarray(image * shade[..., None], np.float32)
+    if rng.random() < 0.3:
+        x = int(rng.integers(size))
+        cv2.line(image, (x, 0), (x + int(rng.normal(0, 20)), size), (colour * 0.6).tolist(), int(rng.integers(1, 4)))
+        for y in range(int(rng.integers(60)), size, int(rng.integers(50, 120))):
+            cv2.circle(image, (x + 6, y), int(rng.integers(2, 5)), _colour(rng).tolist(), -1, cv2.LINE_AA)
+    return np.clip(image, 0, 255).astype(np.uint8)
+
+
+def _sink(rng: np.random.Generator, size: int) -> np.ndarray:
+    """A basin from above: a round-cornered hollow of steel or ceramic with a drain, a tap and highlights."""
+    tone = rng.uniform(70, 225) * (1 + rng.normal(0, 0.04, 3))
+    if rng.random() < 0.3:
+        tone = tone * np.array([1.1, 1.0, 0.82])
+    brushed = cv2.resize(rng.random((size, 6), np.float32), (size, size))
+    image = tone * (0.85 + 0.3 * (brushed * rng.uniform(0, 0.8))[..., None])
+    mask = np.zeros((size, size), np.float32)
+    inset = rng.uniform(-0.1, 0.25, 2) * size
+    a, b = inset.astype(int).tolist(), (size - inset[::-1]).astype(int).tolist()
+    cv2.rectangle(mask, a, b, 1.0, -1)
+    mask = cv2.GaussianBlur(mask, (0, 0), rng.uniform(8, 25))
+    image *= (1 - rng.uniform(0.1, 0.5) * mask)[..., None]
+    rim = np.abs(cv2.Laplacian(cv2.GaussianBlur(mask, (0, 0), 3), cv2.CV_32F))
+    image += (rim / (rim.max() + 1e-6) * rng.uniform(20, 90))[..., None]
+    centre = (size * rng.uniform(0.3, 0.7, 2)).astype(int).tolist()
+    radius = int(rng.integers(size // 14, size // 6))
+    for k, share in enumerate((1.0, 0.8, 0.5, 0.3)):
+        shade = tone * rng.uniform(0.25, 1.1) * (1.2 if k % 2 else 0.7)
+        cv2.circle(image, centre, int(radius * share), shade.tolist(), -1, cv2.LINE_AA)
+    if rng.random() < 0.7:
+        x, wide = int(size * rng.uniform(0.35, 0.65)), int(rng.integers(size // 20, size // 8))
+        cv2.rectangle(image, (x - wide, -5), (x + wide, int(size * rng.uniform(0.05, 0.3))), (tone * 1.15).tolist(), -1)
+        cv2.rectangle(image, (x - wide // 3, -5), (x, int(size * rng.uniform(0.05, 0.25))), (tone * 0.5).tolist(), -1)
+    for _ in range(int(rng.integers(0, 6))):
+        at, axes = (size * rng.random(2)).astype(int).tolist(), rng.integers(3, 30, 2).tolist()
+        glow = np.zeros((size, size), np.float32)
+        cv2.ellipse(glow, at, axes, float(rng.uniform(0, 180)), 0, 360, 1.0, -1)
+        image += (cv2.GaussianBlur(glow, (0, 0), 5) * rng.uniform(40, 160))[..., None]
+    image *= (0.6 + 0.6 * _clouds(rng, size))[..., None]
     return np.clip(image, 0, 255).astype(np.uint8)
 
 

@@ -19,10 +19,12 @@ from digit.errors import UserError
 from digit.geometry import intrinsics_from_fov
 from digit.synth import hand_model
 from digit.synth.appearance import Look, linear, sample_look, shade_gaps
+from digit.synth.contact import gap_mm
 from digit.synth.hand_model import ANGLES, PosedHand, mirror_x, place, pose
+from digit.synth.meetings import apart
 from digit.synth.poses import sample_angles
 from digit.synth.render import FAR_MM, shared_renderer
-from digit.synth.scenes import apart, gap_mm, view
+from digit.synth.scenes import view
 
 WIDTH, HEIGHT, FPS = 1280, 720, 30
 SECONDS = 8.0

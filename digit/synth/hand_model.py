@@ -18,6 +18,8 @@ from digit.synth.anny_hand import BONE_PARENTS, BONES, extract
 
 SHAPES = 64
 _CACHE_VERSION = 2
+#: The forearm goes on for so many rings beyond the body model's elbow.
+ARM_RINGS, ARM_RING_MM = 4, 90.0
 
 #: Pose angles (degrees). Fingers: flexion at base, sideways (towards the thumb), middle joint, end joint.
 #: Thumb: flexion across the palm, lift off the palm, twist, base joint, end joint.
@@ -71,6 +73,7 @@ def load() -> HandModel:
 
 
 def _build(rest: dict[str, np.ndarray]) -> HandModel:
+    rest = _with_longer_arm(rest)
     vertices, pivots, faces = rest["vertices_mm"], rest["pivots_mm"], rest["faces"]
     vertex_faces = _vertex_faces(faces, vertices.shape[1])
     ends = np.stack([_bone_ends(p, t) for p, t in zip(pivots, rest["tips_mm"], strict=True)])
@@ -98,7 +101,7 @@ def pose(model: HandModel, shape: int, angles_deg: np.ndarray) -> PosedHand:
     Args:
         angles_deg: one value for each of ``ANGLES``; zero is a straight finger in line with the hand.
     """
-    turns, shifts = _bone_transforms(model, shape, angles_deg)
+    turns, shifts = bone_transforms(model, shape, angles_deg)
     flat = np.concatenate([turns, shifts[:, :, None]], 2).reshape(len(BONES), 12)
     blended = (model.weights @ flat).reshape(-1, 3, 4)
     rest = model.vertices_mm[shape]
@@ -136,39 +139,85 @@ def rotation(axis: np.ndarray, degrees: float) -> np.ndarray:
     return np.eye(3) + np.sin(angle) * cross + (1 - np.cos(angle)) * cross @ cross
 
 
-def _bone_transforms(model: HandModel, shape: int, angles_deg: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def bone_transforms(model: HandModel, shape: int, angles_deg: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(17, 3, 3) and (17, 3): posed = turn @ rest + shift, for each bone."""
-    angle = dict(zip(ANGLES, angles_deg, strict=True))
-    flex, lift, along = model.flex_axes[shape], model.lift_axes[shape], model.along_axes[shape]
-    turns = np.tile(np.eye(3), (len(BONES), 1, 1))
-    shifts = np.zeros((len(BONES), 3))
-    for bone, name in enumerate(BONES):
-        if name == "hand":
-            continue
-        finger, segment = name[:-1], name[-1]
-        bend = -model.rest_deg[shape, bone]
-        if name == "forearm":
-            local = (
-                rotation(np.array([-1.0, 0, 0]), -angle["wrist_flex"])
-                @ rotation(np.array([0, 0, 1.0]), angle["wrist_side"])
-                @ rotation(np.array([0, 1.0, 0]), angle["forearm_twist"])
-            )
-        elif name == "thumb1":
-            local = (
-                rotation(lift[bone], angle["thumb_lift"])
-                @ rotation(flex[bone], angle["thumb_flex"])
-                @ rotation(along[bone], angle["thumb_twist"])
-            )
-        elif segment == "1":
-            local = rotation(lift[bone], angle[f"{finger}_side"]) @ rotation(flex[bone], bend + angle[f"{finger}_flex"])
-        else:
-            which = "end" if segment == "3" else "base" if finger == "thumb" else "middle"
-            local = rotation(flex[bone], bend + angle[f"{finger}_{which}"])
-        parent = BONE_PARENTS[bone]
-        pivot = model.pivots_mm[shape, bone]
-        turns[bone] = turns[parent] @ local
-        shifts[bone] = turns[parent] @ (pivot - local @ pivot) + shifts[parent]
+    lift, flex, twist = _local_turns(model, shape, angles_deg)
+    local = lift @ flex @ twist
+    local[0] = flex[0] @ lift[0] @ twist[0]
+    local[1] = np.eye(3)
+    pivot = model.pivots_mm[shape]
+    turns, shifts = local.copy(), pivot - np.einsum("bij,bj->bi", local, pivot)
+    for segment in (1, 2):  # a finger's second and third bones, each carried by the one before
+        bones = np.arange(2 + segment, len(BONES), 3)
+        parents = bones - 1
+        shifts[bones] = np.einsum("bij,bj->bi", turns[parents], shifts[bones]) + shifts[parents]
+        turns[bones] = turns[parents] @ turns[bones]
     return turns, shifts
+
+
+def turn_axes(
+    model: HandModel, shape: int, angles_deg: np.ndarray, turns: np.ndarray, shifts: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(23, 3) axis, (23, 3) point on it and (23,) bone that each of ``ANGLES`` turns, in the posed hand's frame.
+
+    A point p of the bone or of those it carries moves by axis x (p - point) a radian. The wrist's are of no use.
+    """
+    lift, flex, _ = _local_turns(model, shape, angles_deg)
+    bones, kinds = _ANGLE_BONES, _ANGLE_KINDS
+    own = np.stack([model.lift_axes[shape], model.flex_axes[shape], model.along_axes[shape]])[kinds, bones]
+    first = np.where((kinds > 0)[:, None, None], lift[bones], np.eye(3))
+    first = np.where((kinds > 1)[:, None, None], first @ flex[bones], first)
+    parent = np.array(BONE_PARENTS)[bones]
+    axes = np.einsum("aij,ajk,ak->ai", turns[parent], first, own)
+    points = np.einsum("aij,aj->ai", turns[parent], model.pivots_mm[shape, bones]) + shifts[parent]
+    return axes, points, bones
+
+
+def _local_turns(model: HandModel, shape: int, angles_deg: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Three times (17, 3, 3): each bone's turn by lift, flexion and twist, against its parent."""
+    amount = np.zeros((3, len(BONES)))
+    amount[_ANGLE_KINDS, _ANGLE_BONES] = angles_deg
+    amount[1, 0] *= -1
+    bends = np.ones(len(BONES))
+    bends[:3] = 0.0  # forearm, hand and the thumb's first bone stay as they rest
+    amount[1] -= bends * model.rest_deg[shape]
+    axes = np.stack([model.lift_axes[shape], model.flex_axes[shape], model.along_axes[shape]])
+    lift, flex, twist = _rotations(axes, np.radians(amount))
+    return lift, flex, twist
+
+
+def _rotations(axes: np.ndarray, angles: np.ndarray) -> np.ndarray:
+    """(..., 3, 3) rotations about unit axes (..., 3) by radians (...) (Rodrigues)."""
+    x, y, z = np.moveaxis(axes, -1, 0)
+    zero = np.zeros_like(x)
+    cross = np.stack([zero, -z, y, z, zero, -x, -y, x, zero], -1).reshape(*x.shape, 3, 3)
+    sine, cosine = np.sin(angles)[..., None, None], np.cos(angles)[..., None, None]
+    return np.eye(3) + sine * cross + (1 - cosine) * (cross @ cross)
+
+
+def _angle_table() -> tuple[np.ndarray, np.ndarray]:
+    """(23,) bone and (23,) kind (0 lift, 1 flexion, 2 twist) of each of ``ANGLES``."""
+    special = {
+        "thumb_flex": ("thumb1", 1), "thumb_lift": ("thumb1", 0), "thumb_twist": ("thumb1", 2),
+        "thumb_base": ("thumb2", 1), "thumb_end": ("thumb3", 1),
+        "wrist_flex": ("forearm", 1), "wrist_side": ("forearm", 0), "forearm_twist": ("forearm", 2),
+    }  # fmt: skip
+    segment = {"flex": ("1", 1), "side": ("1", 0), "middle": ("2", 1), "end": ("3", 1)}
+    bones, kinds = [], []
+    for name in ANGLES:
+        finger, which = name.split("_")
+        bone, kind = special[name] if name in special else (finger + segment[which][0], segment[which][1])
+        bones.append(BONES.index(bone))
+        kinds.append(kind)
+    return np.array(bones), np.array(kinds)
+
+
+_ANGLE_BONES, _ANGLE_KINDS = _angle_table()
+#: (17, 17) whether bone [a, b]: a carries b, itself included.
+DESCENDANTS = np.array(
+    [[a == b or (a > 1 and (a - 2) // 3 == (b - 2) // 3 and b >= a) for b in range(len(BONES))]
+     for a in range(len(BONES))]
+)  # fmt: skip
 
 
 def _unit(vectors: np.ndarray) -> np.ndarray:
@@ -225,6 +274,37 @@ def _crease_distance(vertices: np.ndarray, pivots: np.ndarray, along: np.ndarray
             offset = (vertices[mine] - pivots[joint]) @ along[b]
             distance[mine] = np.where(np.abs(offset) < np.abs(distance[mine]), offset, distance[mine])
     return distance
+
+
+def _with_longer_arm(rest: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The rest hands with the open end of the forearm drawn out, so that arms leave the picture."""
+    faces, vertices = rest["faces"], rest["vertices_mm"]
+    edges = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
+    both_ways = {(int(a), int(b)) for a, b in edges}
+    border = np.array([(a, b) for a, b in sorted(both_ways) if (b, a) not in both_ways])
+    # Only the elbow's end: other holes, if any, lie on the hand.
+    border = border[(vertices[0, border, 1] < vertices[0, :, 1].min() + 60).all(1)]
+    loop = np.unique(border)
+    arm = vertices[:, loop].mean(1) - rest["pivots_mm"][:, BONES.index("hand")]
+    arm /= np.linalg.norm(arm, axis=1, keepdims=True)
+    count, grown, new_faces, first = len(loop), [vertices], [faces], np.arange(vertices.shape[1])
+    ring, source = {int(v): int(v) for v in loop}, [first]
+    for n in range(1, ARM_RINGS + 1):
+        grown.append(vertices[:, loop] + (n * ARM_RING_MM * arm)[:, None])
+        source.append(loop)
+        outer = {int(v): vertices.shape[1] + (n - 1) * count + k for k, v in enumerate(loop)}
+        for a, b in border.tolist():
+            new_faces.append(np.array([[ring[b], ring[a], outer[a]], [ring[b], outer[a], outer[b]]]))
+        ring = outer
+    origin = np.concatenate(source)
+    added = np.arange(len(origin)) >= vertices.shape[1]
+    return rest | {
+        "vertices_mm": np.concatenate(grown, 1).astype(np.float32),
+        "weights": rest["weights"][origin],
+        "parts": rest["parts"][origin],
+        "nail": np.where(added, 0, rest["nail"][origin]).astype(np.float32),
+        "faces": np.concatenate(new_faces).astype(np.int32),
+    }
 
 
 def _vertex_faces(faces: np.ndarray, count: int) -> np.ndarray:

@@ -92,6 +92,23 @@ def sample_angles(rng: np.random.Generator, name: str | None = None, looseness: 
     return np.array([np.clip(angles[key], *_limit(key)) for key in ANGLES])
 
 
+def set_angles(rng: np.random.Generator, angles_deg: np.ndarray, wanted: tuple[tuple[str, float], ...]) -> np.ndarray:
+    """Angles, some of them set, loosely: "flex" and "middle" of all fingers, "spread" a neighbour, or one by name."""
+    angles = dict(zip(ANGLES, angles_deg.tolist(), strict=True))
+    for key, value in wanted:
+        common = rng.normal(0, 4)
+        for n, finger in enumerate(FINGERS[1:]):
+            if key == "spread":
+                angles[f"{finger}_side"] = value * (1.5 - n) + rng.normal(0, 2)
+            elif key in ("flex", "middle"):
+                angles[f"{finger}_{key}"] = value + common + rng.normal(0, 5)
+        if key in angles:
+            angles[key] = value + common
+    for finger in FINGERS[1:]:
+        angles[f"{finger}_end"] = 0.5 * angles[f"{finger}_middle"] + rng.normal(0, 5)
+    return np.clip(np.array([angles[key] for key in ANGLES]), LIMITS_DEG[:, 0], LIMITS_DEG[:, 1])
+
+
 def blend(a: np.ndarray, b: np.ndarray, t: float) -> np.ndarray:
     """Angles between two shapes; limits are convex, so the result keeps them."""
     return a + (b - a) * t
@@ -99,3 +116,7 @@ def blend(a: np.ndarray, b: np.ndarray, t: float) -> np.ndarray:
 
 def _limit(key: str) -> tuple[float, float]:
     return _LIMITS[key] if key in _LIMITS else _LIMITS[key.split("_")[1]]
+
+
+#: (23, 2) lowest and highest value of each of `hand_model.ANGLES`, degrees.
+LIMITS_DEG = np.array([_limit(key) for key in ANGLES], float)

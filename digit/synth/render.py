@@ -17,6 +17,8 @@ from digit.synth.hand_model import HandModel, PosedHand, vertex_normals
 
 NEAR_MM, FAR_MM = 40.0, 4000.0
 _SHADOW_SIZE = 256
+#: Arms farther than this from the wrist cast no shadow, which keeps the shadow map fine.
+_SHADOW_ARM_MM = 120.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +103,9 @@ class Renderer:
             self._buffers[side].write(np.concatenate([outer, normals], 1).astype("f4").tobytes())
 
         clip = _clip_from_camera(K, self._size)
-        shadow = _shadow_from_camera(np.concatenate([h.vertices_mm for h in hands.values()]), look.light_dirs[0])
+        near_hand = rest[:, 1] > -_SHADOW_ARM_MM
+        casting = np.concatenate([h.vertices_mm[near_hand] for h in hands.values()])
+        shadow = _shadow_from_camera(casting, look.light_dirs[0])
         ctx.enable(moderngl.DEPTH_TEST)
         self._shadow_target.use()
         self._shadow_target.clear(depth=1.0)
@@ -130,7 +134,9 @@ class Renderer:
         values: dict[str, Any] = {
             "skin": look.skin, "palm": look.palm, "blush": look.blush, "nail": look.nail, "cloth": look.cloth,
             "cloth2": look.cloth2, "sleeve_edge": look.sleeve_edge_mm, "cloth_scale": look.cloth_scale,
-            "roughness": look.gloss, "bump": look.bump_mm, "spots": look.spots, "seed": look.noise_seed,
+            "roughness": look.gloss, "bump": look.bump_mm, "spots": look.spots, "creases": look.creases,
+            "veins": look.veins, "band": look.band, "band_colour": look.band_colour, "ring": look.ring,
+            "seed": look.noise_seed,
             "ambient_up": look.ambient_up, "ambient_down": look.ambient_down, "up": look.up,
             "light_dir": look.light_dirs, "light_colour": look.light_colours, "shadow_strength": look.shadow_strength,
         }  # fmt: skip

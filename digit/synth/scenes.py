@@ -1,24 +1,16 @@
-"""Place one or two posed hands in front of a camera: views, distances, and the ways two hands meet.
-
-Hands that touch are brought together along an approach direction until their first contact, found in closed form on
-spheres along the bones, so they touch without running into each other by more than the skin's softness.
-"""
+"""Place one or two posed hands in front of a camera: views and distances."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from digit.skeleton import BONES, JOINTS
 from digit.synth.hand_model import HandModel, PosedHand, mirror_x, place, pose, rotation
+from digit.synth.meetings import WEBCAM_FROM_PERSON, apart, sample_meeting
 from digit.synth.poses import sample_angles, sample_shape_name
 
-#: Depth to which skin may give way where hands touch, mm.
-SOFTNESS_MM = 2.5
 _X, _Y, _Z = np.eye(3)
 #: A hand with its fingers up and its palm towards the camera.
 _PALM_TO_CAMERA = np.diag([-1.0, -1.0, 1.0])
-_SPHERES_A_BONE = 5
-_RADIUS_MM = {"4": 6.5, "3": 7.5, "2": 8.5, "1": 12.0}  # of the bone that ends in tip, 3, 2, base joint
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,14 +22,14 @@ class SyntheticScene:
 
 
 def sample_scene(rng: np.random.Generator, model: HandModel, size: int) -> SyntheticScene:
-    """40 % one hand, 25 % two hands apart, 35 % two hands that overlap or touch."""
+    """35 % one hand, 22 % two hands apart, 43 % two hands that overlap or touch."""
     shapes = int(rng.integers(len(model.vertices_mm)))
     kind = rng.random()
-    if kind < 0.4:
+    if kind < 0.35:
         side = "right" if rng.random() < 0.5 else "left"
         hand = _hand(rng, model, shapes, side, sample_angles(rng))
         hands = {side: place(hand, _view(rng), np.zeros(3))}
-    elif kind < 0.65:
+    elif kind < 0.57:
         hands = _apart(rng, model, shapes)
     else:
         hands = _together(rng, model, shapes)
@@ -84,110 +76,29 @@ def _mirrored(turn: np.ndarray) -> np.ndarray:
 
 
 def _together(rng: np.random.Generator, model: HandModel, shape: int) -> dict[str, PosedHand]:
-    """Two hands that meet. The pair is built facing each other across x, moved to contact, then turned as a whole."""
-    kind = str(rng.choice(list(_MEETINGS), p=[m.share for m in _MEETINGS.values()]))
-    meeting = _MEETINGS[kind]
-    hands: dict[str, PosedHand] = {}
-    for side, names, yaw in (("right", meeting.right, meeting.right_turn), ("left", meeting.left, meeting.left_turn)):
-        angles = sample_angles(rng, str(rng.choice(names)), 0.8)
-        loose = meeting.looseness_deg
-        local = (
-            rotation(_Z, rng.normal(meeting.tilt_deg if side == "right" else -meeting.tilt_deg, loose))
-            @ rotation(_X, rng.normal(meeting.pitch_deg, loose * 1.4))
-            @ _PALM_TO_CAMERA
-            @ rotation(_Y, yaw + rng.normal(0, loose))
+    """Two hands that meet, seen by a webcam, by the person's own eyes, from above, or from anywhere."""
+    hands = sample_meeting(rng, model, shape)
+    # People hold the same gesture up, forward or down.
+    held = rotation(_X, rng.normal(15, 35)) @ rotation(_Z, rng.normal(0, 12))
+    turn = camera_from_person(rng) @ held
+    return {side: place(h, turn, np.zeros(3)) for side, h in hands.items()}
+
+
+def camera_from_person(rng: np.random.Generator) -> np.ndarray:
+    """(3, 3) rotation of a camera that looks at a person: mostly webcams, own eyes and cameras above a desk or sink."""
+    kind = rng.choice(["webcam", "own eyes", "above", "anywhere"], p=[0.4, 0.2, 0.25, 0.15])
+    azimuth, elevation, roll = rng.normal(0, 25), rng.normal(5, 18), rng.normal(0, 12)
+    if kind == "own eyes":
+        azimuth, elevation = azimuth + 180, rng.uniform(5, 80)
+    elif kind == "above":
+        azimuth, elevation = azimuth + rng.choice([0.0, 180.0], p=[0.3, 0.7]), rng.uniform(55, 95)
+    elif kind == "anywhere":
+        azimuth, elevation, roll = (
+            rng.uniform(-180, 180),
+            np.degrees(np.arcsin(rng.uniform(-1, 1))),
+            rng.uniform(-180, 180),
         )
-        hand = place(_hand(rng, model, shape, side, angles), local, np.zeros(3))
-        centre = hand.joints_mm[_PALM_JOINTS].mean(axis=0)
-        hands[side] = place(hand, np.eye(3), -centre)
-    slide = rng.normal(0, meeting.slide_mm, 3)
-    hands["left"] = place(hands["left"], np.eye(3), slide)
-    hands = _touch(hands, meeting.approach, gap_mm=rng.exponential(6.0) - SOFTNESS_MM)
-    if rng.random() < 0.5:
-        hands = {("left" if s == "right" else "right"): mirror_x(h) for s, h in hands.items()}
-    whole = rotation(_Z, rng.normal(0, 25) if rng.random() < 0.8 else rng.uniform(-180, 180))
-    whole = whole @ rotation(_X, rng.normal(0, 30)) @ rotation(_Y, rng.normal(0, 40) + 180.0 * (rng.random() < 0.3))
-    return {side: place(h, whole, np.zeros(3)) for side, h in hands.items()}
-
-
-@dataclass(frozen=True, slots=True)
-class _Meeting:
-    """How two hands meet; angles before the pair is turned as a whole."""
-
-    share: float
-    right: tuple[str, ...]
-    left: tuple[str, ...]
-    right_turn: float = 90.0  # about the fingers: 90 faces the right palm to the left hand
-    left_turn: float = -90.0
-    tilt_deg: float = 0.0  # of the fingers towards the other hand
-    pitch_deg: float = 0.0
-    looseness_deg: float = 14.0
-    slide_mm: float = 18.0
-    approach: tuple[float, float, float] = (1.0, 0.0, 0.0)  # the way from the right to the left hand
-
-
-_MEETINGS = {
-    "prayer": _Meeting(0.1, ("flat", "open"), ("flat", "open"), slide_mm=8.0, looseness_deg=8.0),
-    "clasp": _Meeting(0.12, ("grasp", "relaxed", "tent"), ("grasp", "relaxed", "tent"), tilt_deg=25.0),
-    "interlocked": _Meeting(0.08, ("grasp", "open", "tent"), ("grasp", "open", "tent"), tilt_deg=40.0, slide_mm=12.0),
-    "palm rub": _Meeting(
-        0.12, ("flat", "relaxed", "open"), ("flat", "relaxed", "open"), looseness_deg=25.0, slide_mm=30.0,
-    ),
-    "fist in palm": _Meeting(0.08, ("fist",), ("relaxed", "grasp", "flat"), looseness_deg=25.0),
-    "hand over hand": _Meeting(
-        0.14, ("flat", "relaxed", "open"), ("flat", "relaxed", "fist"), right_turn=180.0, left_turn=180.0,
-        slide_mm=25.0, looseness_deg=25.0, approach=(0.0, 0.0, 1.0),
-    ),
-    "steeple": _Meeting(0.07, ("open", "relaxed"), ("open", "relaxed"), tilt_deg=28.0, slide_mm=6.0, looseness_deg=8.0),
-    "crossed": _Meeting(
-        0.08, ("open", "flat", "fist", "relaxed"), ("open", "flat", "fist", "relaxed"), right_turn=0.0, left_turn=0.0,
-        tilt_deg=50.0, looseness_deg=20.0, slide_mm=30.0, approach=(0.0, 0.0, 1.0),
-    ),
-    "finger pull": _Meeting(0.06, ("hook", "claw"), ("hook", "claw"), tilt_deg=45.0, looseness_deg=20.0),
-    "wrist hold": _Meeting(
-        0.05, ("grasp",), ("relaxed", "fist", "open"), pitch_deg=0.0, right_turn=90.0, left_turn=0.0, slide_mm=40.0,
-        looseness_deg=25.0,
-    ),
-    "anything": _Meeting(
-        0.1, ("point", "pinch", "open", "victory", "ok"), ("point", "pinch", "open", "claw", "fist"),
-        looseness_deg=50.0, slide_mm=40.0,
-    ),
-}  # fmt: skip
-_PALM_JOINTS = [i for i, name in enumerate(JOINTS) if name == "wrist" or name.endswith("1")]
-
-
-def spheres(hand: PosedHand) -> tuple[np.ndarray, np.ndarray]:
-    """Centres (N, 3) and radii (N,) in mm of spheres along the hand's bones."""
-    along = np.linspace(0, 1, _SPHERES_A_BONE)
-    centres = [hand.joints_mm[c] + along[:, None] * (hand.joints_mm[p] - hand.joints_mm[c]) for c, p in BONES]
-    radii = [np.full(_SPHERES_A_BONE, _RADIUS_MM[JOINTS[c][-1]]) for c, _ in BONES]
-    return np.concatenate(centres), np.concatenate(radii)
-
-
-def gap_mm(hands: dict[str, PosedHand]) -> float:
-    """Smallest distance between the two hands' spheres; negative where they run into each other."""
-    (a, ra), (b, rb) = spheres(hands["right"]), spheres(hands["left"])
-    return float((np.linalg.norm(a[:, None] - b[None], axis=-1) - ra[:, None] - rb[None]).min())
-
-
-def _touch(hands: dict[str, PosedHand], approach: tuple[float, float, float], gap_mm: float) -> dict[str, PosedHand]:
-    """Move the left hand along ``approach`` to where, from far, it first comes within ``gap_mm`` of the right."""
-    way = np.array(approach) / np.linalg.norm(approach)
-    (a, ra), (b, rb) = spheres(hands["right"]), spheres(hands["left"])
-    apart = b[None] - a[:, None]
-    reach = ra[:, None] + rb[None] + gap_mm
-    along = apart @ way
-    across2 = (apart**2).sum(axis=-1) - along**2
-    meets = across2 < reach**2
-    if not meets.any():
-        return hands
-    shift = float((np.sqrt(np.maximum(reach**2 - across2, 0)) - along)[meets].max())
-    return hands | {"left": place(hands["left"], np.eye(3), shift * way)}
-
-
-def apart(hands: dict[str, PosedHand], way: tuple[float, float, float]) -> dict[str, PosedHand]:
-    """Move the left hand along ``way`` until two hands that run into each other only touch."""
-    return _touch(hands, way, 0.0) if gap_mm(hands) < 0 else hands
+    return rotation(_Z, roll) @ rotation(_X, -elevation) @ WEBCAM_FROM_PERSON @ rotation(_Y, -azimuth)
 
 
 def _in_camera(rng: np.random.Generator, hands: dict[str, PosedHand], size: int) -> SyntheticScene:

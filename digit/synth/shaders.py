@@ -35,6 +35,7 @@ COLOUR = """
 in vec3 position; in vec3 normal; in vec3 rest; in vec4 surface;
 uniform vec3 skin; uniform vec3 palm; uniform vec3 blush; uniform vec3 nail; uniform vec3 cloth; uniform vec3 cloth2;
 uniform float sleeve_edge; uniform float cloth_scale; uniform float roughness; uniform float bump; uniform float spots;
+uniform float creases; uniform float veins; uniform vec2 band; uniform vec3 band_colour; uniform vec4 ring;
 uniform vec3 seed;
 uniform vec3 ambient_up; uniform vec3 ambient_down; uniform vec3 up;
 uniform vec3 light_dir[3]; uniform vec3 light_colour[3];
@@ -48,6 +49,15 @@ float noise(vec3 x) {
                    mix(hash(i + vec3(0,1,0)), hash(i + vec3(1,1,0)), f.x), f.y),
                mix(mix(hash(i + vec3(0,0,1)), hash(i + vec3(1,0,1)), f.x),
                    mix(hash(i + vec3(0,1,1)), hash(i + vec3(1,1,1)), f.x), f.y), f.z);
+}
+// Depth of the palm's three great creases (0..1); q is the place on the rest palm, mm.
+float palm_lines(vec2 q) {
+    float life = abs(length(q - vec2(-41.0, 22.0)) - 40.0) + 40.0 * step(q.x, -36.0);
+    float u = clamp((q.x + 28.0) / 54.0, 0.0, 1.0), w = clamp((42.0 - q.x) / 54.0, 0.0, 1.0);
+    float head = abs(q.y - 62.0 + 20.0 * pow(u, 1.3)) + 9.0 * (step(u, 0.0) + step(1.0, u));
+    float heart = abs(q.y - 57.0 - 20.0 * pow(w, 1.6)) + 9.0 * (step(w, 0.0) + step(1.0, w));
+    float d = min(life, min(head, heart));
+    return exp(-d * d / 1.4);
 }
 void main() {
     vec3 n = normalize(normal);
@@ -63,6 +73,11 @@ void main() {
     fold *= 0.4 + 0.9 * fine;
     base *= 1.0 - (0.10 + 0.12 * back) * clamp(fold, 0.0, 1.0);
     base = mix(base, base * blush * 0.97, 0.6 * back * exp(-d * d / 60.0));
+    float line = creases * (1.0 - back) * palm_lines(rest.xy + 5.0 * vec2(coarse - 0.5, noise(p * 0.05 + 3.0) - 0.5));
+    base *= mix(vec3(1.0), blush * 0.8, line);
+    float ridge = 1.0 - abs(2.0 * noise(vec3(p.x * 0.07, p.y * 0.028, 1.0)) - 1.0);
+    float vein = veins * back * smoothstep(0.82, 0.97, ridge) * step(90.0, abs(d));
+    base *= mix(vec3(1.0), vec3(0.86, 0.93, 0.97), vein);
     float is_nail = smoothstep(0.45, 0.6, surface.x);
     base = mix(base, nail, 0.75 * is_nail);
     float is_cloth = step(surface.z, sleeve_edge);
@@ -70,8 +85,14 @@ void main() {
     vec3 weave = mix(cloth, cloth2, smoothstep(0.45, 0.55, noise(rest * cloth_scale + seed)));
     base = mix(base, weave * (0.85 + 0.3 * grain), is_cloth);
 
+    vec2 from_ring = abs(rest.xy - ring.xy) / ring.zw;
+    float is_metal = step(max(from_ring.x, from_ring.y), 1.0);
+    float is_band = step(band.x, surface.z) * step(surface.z, band.y) * (1.0 - is_cloth);
+    base = mix(base, band_colour, max(is_band, is_metal));
+    gloss = mix(gloss, 1.6, max(is_band, is_metal));
+
     // Bumps from the slope of the noise on the screen: cheap, and enough for pores and folds at webcam size.
-    float height = bump * (fine + 0.5 * grain - 1.2 * fold * back) * (1.0 - is_nail);
+    float height = bump * (fine + 0.5 * grain - 1.2 * fold * back - 2.5 * line + 2.0 * vein) * (1.0 - is_nail);
     vec3 dx = dFdx(position), dy = dFdy(position);
     vec3 r1 = cross(dy, n), r2 = cross(n, dx);
     float det = dot(dx, r1);

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from digit.synth.clip import HEIGHT, WIDTH, frames, hands_at, main
-from digit.synth.scenes import SOFTNESS_MM, gap_mm
+from digit.synth.contact import SOFTNESS_MM, gap_mm
 
 SAMPLE = Path(__file__).parents[2] / "assets" / "sample.mp4"
 

@@ -7,10 +7,11 @@ import numpy as np
 from digit.geometry import project
 from digit.skeleton import FIRST_PART, JOINTS, PARTS, PARTS_PER_HAND, SIDES, SLOTS, mirrored_parts
 from digit.synth.appearance import sample_look
+from digit.synth.contact import SOFTNESS_MM, gap_mm
 from digit.synth.generate import SIZE, Picture
 from digit.synth.hand_model import HandModel, mirror_x
 from digit.synth.render import FAR_MM, shared_renderer
-from digit.synth.scenes import SOFTNESS_MM, gap_mm, sample_scene
+from digit.synth.scenes import sample_scene
 
 
 def own_parts(joint: str) -> list[int]:

@@ -1,0 +1,242 @@
+"""The ways in which two hands meet, by name: clasp, interlocked fingers, prayer, gestures of hand washing and more.
+
+Each is told in the person's frame: x to the person's left (where the left hand is), y up, z to the front, away from the
+body. Hands come together along the approach until first contact, then `digit.synth.contact` lets fingers give way.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from digit.skeleton import JOINTS
+from digit.synth.contact import SOFTNESS_MM, Pair, Touch, gap_mm, settle, spheres
+from digit.synth.hand_model import HandModel, PosedHand, mirror_x, place, pose, rotation
+from digit.synth.poses import sample_angles, set_angles
+
+_X, _Y, _Z = np.eye(3)
+#: Camera axes (x right, y down, z forward) of a webcam that looks at the person, from the person's frame.
+WEBCAM_FROM_PERSON = np.diag([1.0, -1.0, -1.0])
+_PALM_JOINTS = [i for i, name in enumerate(JOINTS) if name == "wrist" or name.endswith("1")]
+
+Way = tuple[float, float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """How one hand is held: the ways its fingers and its palm point, and its shape."""
+
+    fingers: Way
+    palm: Way
+    shapes: tuple[str, ...]
+    angles: tuple[tuple[str, float], ...] = ()  # degrees, for "flex", "middle", "spread" of all fingers or one angle
+    centre: str = "palm"  # what is brought to the meeting place: the palm's middle or a joint
+
+
+@dataclass(frozen=True, slots=True)
+class Meeting:
+    share: float
+    right: Held
+    left: Held
+    offset_mm: Way = (0.0, 0.0, 0.0)  # of the left hand's centre from the right one's, before the approach
+    approach: Way | None = (1.0, 0.0, 0.0)  # None: the offset is already where the left hand is
+    looseness_deg: float = 10.0
+    slide_mm: float = 10.0
+    touches: tuple[Touch, ...] = ()
+    apart_mm: float = 4.0  # mean distance that is left between the hands
+
+
+def _both(
+    fingers: Way, palm: Way, shapes: tuple[str, ...], angles: tuple[tuple[str, float], ...] = ()
+) -> dict[str, Held]:
+    """A hand and its mirror image."""
+    mirrored = (-fingers[0], *fingers[1:]), (-palm[0], *palm[1:])
+    return {"right": Held(fingers, palm, shapes, angles), "left": Held(*mirrored, shapes, angles)}
+
+
+_TIPS = tuple(Touch(f"{f}4", f"{f}4") for f in ("thumb", "index", "middle", "ring", "pinky"))
+_FLAT, _FREE = ("flat", "open", "relaxed"), ("open", "relaxed", "fist", "point", "victory", "flat")
+_UP, _FRONT = (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)
+_HALF_FINGER_MM = 10.0
+
+MEETINGS: dict[str, Meeting] = {
+    "prayer": Meeting(0.05, **_both(_UP, (1, 0, 0), ("flat",)), slide_mm=4, looseness_deg=5, apart_mm=1),
+    "palm rub": Meeting(0.08, **_both((0, 1, 0.1), (1, 0, 0), _FLAT), slide_mm=22, looseness_deg=22),
+    "clap": Meeting(0.04, **_both((0, 0.8, 0.6), (1, 0, 0), ("flat", "open")), slide_mm=10, apart_mm=30),
+    "clasp": Meeting(
+        0.07, Held((0.75, 0.5, 0.4), (0.35, -0.1, -0.9), ("grasp", "relaxed")),
+        Held((-0.75, 0.5, 0.4), (-0.6, -0.2, -0.7), ("grasp", "relaxed")), approach=(0, 0, 1), slide_mm=12,
+        looseness_deg=14,
+    ),
+    # Fingers in turn, half a finger's width apart: they cross at their first bones.
+    "interlocked": Meeting(
+        0.13, **_both((0.75, 0.66, 0), (0.66, -0.75, 0), ("open",), (("flex", 40), ("middle", 52), ("spread", 13))),
+        offset_mm=(80, 0, _HALF_FINGER_MM), approach=None, slide_mm=4, looseness_deg=7,
+    ),
+    "interlocked straight": Meeting(
+        0.06, **_both((0.7, 0.7, 0), (0.7, -0.7, 0), ("open",), (("flex", 6), ("middle", 10), ("spread", 14))),
+        offset_mm=(72, 0, _HALF_FINGER_MM), approach=None, slide_mm=5, looseness_deg=8,
+    ),
+    "fingers crossed flat": Meeting(
+        0.04, **_both((0.85, 0.5, 0), (0, 0, -1), ("open",), (("flex", 4), ("middle", 8), ("spread", 15))),
+        approach=(0, 0, 1), offset_mm=(70, 0, 0), slide_mm=12,
+    ),
+    "palm over back": Meeting(
+        0.09, Held((0.35, 0.93, 0), (0, 0, 1), ("open",), (("flex", 30), ("middle", 36), ("spread", 13))),
+        Held((-0.25, 0.95, 0), (0, 0, 1), ("open",), (("flex", 4), ("middle", 6), ("spread", 15))),
+        offset_mm=(_HALF_FINGER_MM, 6, 0), approach=(0, 0, 1), slide_mm=8,
+    ),
+    "hooked fingers": Meeting(
+        0.07, Held((1, 0.1, 0), (0, 0, -1), ("hook",), (("flex", 18), ("middle", 82), ("spread", 2))),
+        Held((-1, 0.1, 0), (0, 0, 1), ("hook",), (("flex", 18), ("middle", 82), ("spread", 2))),
+        offset_mm=(112, 0, -14), approach=None, slide_mm=7,
+    ),
+    "finger pull": Meeting(
+        0.02, Held((1, 0, 0), (0, 0, -1), ("fist",), (("index_flex", 10), ("index_middle", 85)), "index2"),
+        Held((-1, 0, 0), (0, 0, 1), ("fist",), (("index_flex", 10), ("index_middle", 85)), "index2"),
+        offset_mm=(-8, 0, -14), approach=None, slide_mm=4,
+    ),
+    "thumb rub": Meeting(
+        0.06, Held((0.35, 0.2, 0.9), (0.9, -0.1, -0.3), ("grasp",), (("flex", 62), ("middle", 66))),
+        Held((-0.3, 0.8, 0.4), (0.1, -0.4, 0.9), ("relaxed", "fist", "open"), (("thumb_flex", -18), ("thumb_lift", 8)),
+             "thumb3"),
+        offset_mm=(14, 0, 0), slide_mm=8, looseness_deg=16,
+    ),
+    "fingertips in palm": Meeting(
+        0.05, Held((0.95, -0.1, 0.1), (0.1, -1, 0), ("tent", "grasp"), (("flex", 50), ("middle", 30), ("spread", 0)),
+                   "middle4"),
+        Held((0.1, 0.6, 0.8), (-1, 0, 0), ("relaxed", "flat")), slide_mm=8, looseness_deg=18,
+    ),
+    "fist in palm": Meeting(
+        0.05, Held((0.9, 0.2, 0.3), (0, -0.5, -0.8), ("fist",), (), "middle2"),
+        Held((0, 0.8, 0.6), (-1, 0, 0), ("relaxed", "grasp", "flat")), slide_mm=10, looseness_deg=20,
+    ),
+    "wrist hold": Meeting(
+        0.05, Held((0.8, 0.3, 0.5), (0, 0, 1), ("grasp",), (("flex", 55), ("middle", 50))),
+        Held((0.1, 1, 0), (0, 0, 1), ("relaxed", "fist", "open"), (), "wrist"), offset_mm=(12, 18, 0),
+        approach=(0, 0, 1), slide_mm=14, looseness_deg=18,
+    ),
+    "hand over hand": Meeting(
+        0.09, Held((0.55, 0.8, 0), (0, 0, -1), _FLAT), Held((-0.55, 0.8, 0), (0, 0, -1), (*_FLAT, "fist")),
+        approach=(0, 0, 1), slide_mm=20, looseness_deg=22,
+    ),
+    "steeple": Meeting(
+        0.04, **_both((0.42, 0.9, 0), (0.9, -0.42, 0), ("open",), (("flex", 12), ("middle", 14), ("spread", 9))),
+        offset_mm=(108, 0, 0), approach=None, slide_mm=3, looseness_deg=4, touches=_TIPS,
+    ),
+    "fingertips touch": Meeting(
+        0.04, **_both((1, 0.15, 0), (0.15, 0, -1), ("open", "relaxed")), offset_mm=(215, 0, 0), approach=None,
+        slide_mm=8, looseness_deg=10, touches=_TIPS[1:3],
+    ),
+    "frame": Meeting(
+        0.03, Held((1, 0.1, 0), (0, 0.1, -1), ("gun",)), Held((-1, -0.1, 0), (0, 0.1, 1), ("gun",)),
+        offset_mm=(120, 75, 0), approach=None, slide_mm=12,
+        touches=(Touch("thumb4", "index4"), Touch("index4", "thumb4")),
+    ),
+    "heart": Meeting(
+        0.03, **_both((0.35, 0.9, 0.1), (0.8, -0.3, -0.3), ("relaxed",), (("flex", 42), ("middle", 58), ("spread", 1),
+                                                                       ("thumb_flex", -18), ("thumb_lift", -6))),
+        offset_mm=(96, 0, 0), approach=None, slide_mm=3, looseness_deg=6, touches=_TIPS[:2],
+    ),
+    "crossed": Meeting(
+        0.06, **_both((0.7, 0.7, 0), (0, 0, -1), _FREE), offset_mm=(-20, 0, 0), approach=(0, 0, 1), slide_mm=30,
+        looseness_deg=20, apart_mm=15,
+    ),
+    "crossed fingers": Meeting(
+        0.02, Held((0.8, 0.6, 0), (0, 0, -1), ("point",), (), "index3"),
+        Held((-0.8, 0.6, 0), (0, 0, -1), ("point",), (), "index3"),
+        approach=(0, 0, 1), slide_mm=8,
+    ),
+    "anything": Meeting(
+        0.08, **_both((0.3, 0.9, 0), (0.9, -0.3, 0), (*_FREE, "pinch", "ok", "claw", "grasp")), slide_mm=35,
+        looseness_deg=50, apart_mm=10,
+    ),
+}  # fmt: skip
+_NAMES = tuple(MEETINGS)
+_SHARES = np.array([m.share for m in MEETINGS.values()])
+#: Hands of these meetings are built interleaved: pushing them apart would undo them, so another try is drawn instead.
+_TRIES = 3
+
+
+def sample_meeting(
+    rng: np.random.Generator, model: HandModel, shape: int, name: str | None = None
+) -> dict[str, PosedHand]:
+    """Both hands in the person's frame (mm), of one body, in the meeting ``name`` or a drawn one."""
+    meeting = MEETINGS[name or str(rng.choice(_NAMES, p=_SHARES / _SHARES.sum()))]
+    hands: dict[str, PosedHand] = {}
+    for _ in range(_TRIES):
+        pair = settle(model, shape, _held(rng, model, shape, meeting), meeting.touches)
+        hands = skin(model, shape, pair)
+        if gap_mm(hands) >= -SOFTNESS_MM:
+            break
+    else:
+        hands = apart(hands, meeting.approach or (1.0, 0.0, 0.0), -SOFTNESS_MM)
+    if rng.random() < 0.5:
+        hands = {("left" if s == "right" else "right"): mirror_x(h) for s, h in hands.items()}
+    return hands
+
+
+def skin(model: HandModel, shape: int, pair: Pair) -> dict[str, PosedHand]:
+    """The posed and placed hands of a pair."""
+    hands: dict[str, PosedHand] = {}
+    for side in ("right", "left"):
+        hand = pose(model, shape, pair.angles_deg[side])
+        hand = hand if side == "right" else mirror_x(hand)
+        hands[side] = place(hand, pair.camera_from_hand[side], pair.shift_mm[side])
+    return hands
+
+
+def _held(rng: np.random.Generator, model: HandModel, shape: int, meeting: Meeting) -> Pair:
+    angles: dict[str, np.ndarray] = {}
+    turns: dict[str, np.ndarray] = {}
+    shifts: dict[str, np.ndarray] = {}
+    hands: dict[str, PosedHand] = {}
+    for side, held in (("right", meeting.right), ("left", meeting.left)):
+        drawn = set_angles(rng, sample_angles(rng, str(rng.choice(held.shapes)), 0.7), held.angles)
+        hand = pose(model, shape, drawn)
+        hand = hand if side == "right" else mirror_x(hand)
+        loose = rng.normal(0, meeting.looseness_deg, 3)
+        turn = rotation(_X, loose[0]) @ rotation(_Y, loose[1]) @ rotation(_Z, loose[2]) @ _turn(held)
+        hand = place(hand, turn, np.zeros(3))
+        at = _PALM_JOINTS if held.centre == "palm" else [JOINTS.index(held.centre)]
+        shift = -hand.joints_mm[at].mean(axis=0)
+        if side == "left":
+            scale = float(np.linalg.norm(model.joints_mm[shape, JOINTS.index("middle1")])) / 90.0
+            shift = shift + scale * np.array(meeting.offset_mm) + rng.normal(0, meeting.slide_mm, 3)
+        angles[side], turns[side], shifts[side] = drawn, turn, shift
+        hands[side] = place(hand, np.eye(3), shift)
+    if meeting.approach is not None:
+        gap = rng.exponential(meeting.apart_mm) - SOFTNESS_MM
+        way = np.array(meeting.approach) / np.linalg.norm(meeting.approach)
+        shifts["left"] = shifts["left"] + first_contact_mm(hands, way, gap) * way
+    return Pair(angles, turns, shifts)
+
+
+def _turn(held: Held) -> np.ndarray:
+    """(3, 3) rotation whose columns are the hand's axes: the side, the fingers, the back."""
+    y = np.array(held.fingers, float)
+    y /= np.linalg.norm(y)
+    z = -np.array(held.palm, float)
+    z -= y * (y @ z)
+    z /= np.linalg.norm(z)
+    return np.stack([np.cross(y, z), y, z], 1)
+
+
+def first_contact_mm(hands: dict[str, PosedHand], way: np.ndarray, gap: float) -> float:
+    """How far the left hand moves along ``way`` to where it first comes within ``gap`` mm of the right."""
+    (a, ra), (b, rb) = spheres(hands["right"]), spheres(hands["left"])
+    between = b[None] - a[:, None]
+    reach = ra[:, None] + rb[None] + gap
+    along = between @ way
+    across2 = (between**2).sum(axis=-1) - along**2
+    meets = across2 < reach**2
+    if not meets.any():
+        return 0.0
+    return float((np.sqrt(np.maximum(reach**2 - across2, 0)) - along)[meets].max())
+
+
+def apart(hands: dict[str, PosedHand], approach: Way, gap: float = 0.0) -> dict[str, PosedHand]:
+    """Move the left hand along ``approach`` until two hands that run into each other only touch."""
+    if gap_mm(hands) >= gap:
+        return hands
+    way = np.array(approach) / np.linalg.norm(approach)
+    return hands | {"left": place(hands["left"], np.eye(3), first_contact_mm(hands, way, gap) * way)}
