@@ -5,20 +5,24 @@ import numpy as np
 IDENTITY = np.array([0.0, 0.0, 0.0, 1.0])
 
 
+def _shepperd() -> np.ndarray:
+    """(9, 16): the nine entries of a rotation matrix to four multiples of its quaternion, less the identity."""
+    xx, xy, xz, yx, yy, yz, zx, zy, zz = np.eye(9)
+    rows = [
+        [xx - yy - zz, xy + yx, xz + zx, zy - yz],
+        [xy + yx, yy - xx - zz, yz + zy, xz - zx],
+        [xz + zx, yz + zy, zz - xx - yy, yx - xy],
+        [zy - yz, xz - zx, yx - xy, xx + yy + zz],
+    ]
+    return np.array(rows).reshape(16, 9).T
+
+
+_SHEPPERD = _shepperd()
+
+
 def from_matrix(matrix: np.ndarray) -> np.ndarray:
     """(..., 4) with w >= 0 from rotation matrices (..., 3, 3) (Shepperd: the largest component is found first)."""
-    (xx, xy, xz), (yx, yy, yz), (zx, zy, zz) = np.moveaxis(matrix, (-2, -1), (0, 1))
-    rows = np.empty((*xx.shape, 4, 4))
-    for i, row in enumerate(
-        (
-            (1 + xx - yy - zz, xy + yx, xz + zx, zy - yz),
-            (xy + yx, 1 - xx + yy - zz, yz + zy, xz - zx),
-            (xz + zx, yz + zy, 1 - xx - yy + zz, yx - xy),
-            (zy - yz, xz - zx, yx - xy, 1 + xx + yy + zz),
-        )
-    ):
-        for j, value in enumerate(row):
-            rows[..., i, j] = value
+    rows = (matrix.reshape(*matrix.shape[:-2], 9) @ _SHEPPERD).reshape(*matrix.shape[:-2], 4, 4) + np.eye(4)
     largest = np.argmax(np.einsum("...ii->...i", rows), -1)
     best = np.take_along_axis(rows, largest[..., None, None], -2)[..., 0, :]
     best = best / np.sqrt(np.einsum("...i,...i->...", best, best))[..., None]

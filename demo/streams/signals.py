@@ -103,8 +103,7 @@ def pinch_strengths(pose: HandPose) -> np.ndarray:
 
 def curls(pose: HandPose) -> np.ndarray:
     """(4,) how far each finger is bent in, 0 straight to 1 as in a fist."""
-    z = _z_axes(pose.orientations)
-    chain = z[_METACARPAL[:, None] + np.arange(4)]  # metacarpal, proximal, intermediate, distal
+    chain = _z_axes(pose.orientations[_METACARPAL[:, None] + np.arange(4)])  # metacarpal to distal
     bend = np.degrees(np.arccos(np.clip((chain[:, 1:] * chain[:, :-1]).sum(-1), -1, 1))).sum(1)
     straight, fist = _CURL_DEG
     return np.clip((bend - straight) / (fist - straight), 0, 1)
@@ -143,8 +142,11 @@ def _fist(pose: HandPose) -> tuple[float, float]:
 
 
 def _z_axes(q: np.ndarray) -> np.ndarray:
-    x, y, z, w = np.moveaxis(q, -1, 0)
-    return np.stack([2 * (x * z + y * w), 2 * (y * z - x * w), 1 - 2 * (x * x + y * y)], -1)
+    """(..., 3) third columns of the rotations (..., 4)."""
+    x, y, z, w = q[..., 0], q[..., 1], q[..., 2], q[..., 3]
+    axes = np.empty((*x.shape, 3))
+    axes[..., 0], axes[..., 1], axes[..., 2] = 2 * (x * z + y * w), 2 * (y * z - x * w), 1 - 2 * (x * x + y * y)
+    return axes
 
 
 #: (on at) and (off below) of pinching x 4, grabbing, pointing, facing.

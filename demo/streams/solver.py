@@ -52,6 +52,8 @@ _SOURCES = np.array(FROM_INTERHAND)[_TRACKED]
 #: (5, 4) the tracked joints of each finger, base first.
 _CHAINS = np.array([METACARPALS[f] + (f > 0) + np.arange(4) for f in range(5)])
 
+_YZX, _ZXY = np.array([1, 2, 0]), np.array([2, 0, 1])
+
 #: A shorter vector has no direction.
 _NOTHING = 1e-9
 
@@ -226,12 +228,8 @@ def _frame(z: np.ndarray, x: np.ndarray) -> np.ndarray:
 
 
 def _cross(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """np.cross of (..., 3), several times as quick on small arrays."""
-    (ax, ay, az), (bx, by, bz) = (a[..., 0], a[..., 1], a[..., 2]), (b[..., 0], b[..., 1], b[..., 2])
-    x = ay * bz - az * by
-    product = np.empty((*x.shape, 3))
-    product[..., 0], product[..., 1], product[..., 2] = x, az * bx - ax * bz, ax * by - ay * bx
-    return product
+    """np.cross of (..., 3), many times as quick on small arrays."""
+    return a.take(_YZX, -1) * b.take(_ZXY, -1) - a.take(_ZXY, -1) * b.take(_YZX, -1)
 
 
 def _length(vectors: np.ndarray) -> np.ndarray:
