@@ -155,14 +155,14 @@ class WebSocket:
         """None lets a WebSocket in; else the HTTP answer: the page, or why not."""
         url = urlsplit(request.path)
         host, origin = request.headers.get("Host", ""), request.headers.get("Origin")
-        if self._token and not _same(parse_qs(url.query).get("token", [""])[0], self._token):
-            return connection.respond(HTTPStatus.FORBIDDEN, "The token is missing or wrong: add ?token=... .\n")
         if not self._token and not (_host_only(host) == self._at.host or is_local(_host_only(host))):
             return connection.respond(HTTPStatus.FORBIDDEN, "Ask for this computer by its loopback address.\n")
+        if request.headers.get("Upgrade", "").lower() != "websocket":
+            return _page(connection, url.path)  # no secret: the hands come over the WebSocket
+        if self._token and not _same(parse_qs(url.query).get("token", [""])[0], self._token):
+            return connection.respond(HTTPStatus.FORBIDDEN, "The token is missing or wrong: add ?token=... .\n")
         if origin is not None and not self._token and urlsplit(origin).netloc != host:
             return connection.respond(HTTPStatus.FORBIDDEN, "Pages of other sites may not connect.\n")
-        if request.headers.get("Upgrade", "").lower() != "websocket":
-            return _page(connection, url.path)
         if len(self._clients) >= MAX_CLIENTS:
             return connection.respond(HTTPStatus.SERVICE_UNAVAILABLE, f"There are {MAX_CLIENTS} clients already.\n")
         return None

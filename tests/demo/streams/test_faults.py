@@ -292,11 +292,12 @@ def test_beyond_loopback_the_token_is_asked_for() -> None:
     port = free_port()
     streams = running(f"websocket:0.0.0.0:{port}", network=Network.opened("let me in"))
     try:
-        for path in ("/", "/?token=", "/?token=let", "/hands.js"):
-            assert get(port, path)[0] == 403
-            with pytest.raises(InvalidStatus), connect(f"ws://127.0.0.1:{port}{path}"):
+        for path in ("/", "/?token=", "/?token=let", "/binary", "/binary?token=wrong"):
+            with pytest.raises(InvalidStatus) as refused, connect(f"ws://127.0.0.1:{port}{path}"):
                 pass
-        assert get(port, "/?token=let%20me%20in")[0] == 200
+            assert refused.value.response.status_code == 403
+        for path in ("/?token=let%20me%20in", "/view.js", "/hands.js", "/hands.css"):  # the page itself is no secret
+            assert get(port, path)[0] == 200
         with connect(f"ws://127.0.0.1:{port}/?token=let%20me%20in", origin="https://example.org") as client:
             assert json.loads(client.recv())["type"] == "hello"
     finally:

@@ -17,7 +17,7 @@ from tests.gui.hands import hand, hand_joints_mm
 
 @pytest.fixture(scope="module")
 def hands():
-    return true_hands(3000, seed=7)
+    return true_hands(2000, seed=7)
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +31,7 @@ def errors_deg(hands) -> dict[str, np.ndarray]:
 
 def test_orientations_are_those_of_the_rig(errors_deg) -> None:
     every = np.concatenate(list(errors_deg.values()))
-    assert len(every) == 3000 * 16
+    assert len(every) == 2000 * 16
     assert np.median(every) <= 2
     assert np.percentile(every, 95) <= 10
     # A thumb may twist freely about its bones, which joints do not tell; of the fingers all is known.
