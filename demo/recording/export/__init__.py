@@ -48,7 +48,8 @@ def export(session: Session, name: str, target: Path, progress: Progress = lambd
     """Write a session in a format of EXPORTS to a file or, for some formats, a folder; answers where it is.
 
     It appears there whole or not at all. Raises UserError for an unknown format, a package that is not installed, a
-    session without frames and a target that cannot be written, and whatever ``progress`` raises.
+    session without frames, and a target that cannot be written or is a folder with something in it, and whatever
+    ``progress`` raises.
     """
     if name not in EXPORTS:
         raise UserError(f"There is no format {name}; choose one of {', '.join(EXPORTS)}.")
@@ -58,14 +59,14 @@ def export(session: Session, name: str, target: Path, progress: Progress = lambd
     if len(session) == 0:
         raise UserError(f"The session {session.folder.name} holds no frame, so there is nothing to export.")
     write = getattr(importlib.import_module(chosen.module), f"write_{name}")
+    if target.is_dir() and any(target.iterdir()):  # it may hold anything, so it is never replaced
+        raise UserError(f"There is already a folder {target}; choose another name or remove it first.")
     unfinished = target.with_name(f".{target.stem}.part{target.suffix}")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         _remove(unfinished)
         progress(0.0)
         write(session, unfinished, progress)
-        if target.is_dir() and unfinished.is_dir():
-            _remove(target)
         os.replace(unfinished, target)
     except OSError as error:
         why = error.strerror or error
@@ -79,5 +80,5 @@ def export(session: Session, name: str, target: Path, progress: Progress = lambd
 def _remove(path: Path) -> None:
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
+    elif path.exists():
+        path.unlink()

@@ -5,17 +5,24 @@ from pathlib import Path
 from demo.recording.export import Progress
 from demo.recording.reader import Session
 from demo.settings import OverlayOptions
-from demo.streams.address import Network
 from demo.streams.packet import Packing
-from demo.streams.rerun_viewer import open_stream
+from demo.streams.rerun_viewer import log_packet
 
 
 def write_rerun(session: Session, target: Path, progress: Progress) -> None:
     """Pictures, poses, signals and markers on the timelines ``capture`` and ``frame``."""
-    stream, packing, overlay = open_stream(str(target), Network()), Packing(), OverlayOptions()
+    import rerun as rr
+
+    recording, packing, overlay = rr.RecordingStream("digit-live"), Packing(), OverlayOptions()
+    recording.save(target)
     try:
+        recording.log("hands", rr.ViewCoordinates.RUB, static=True)
         for i, scene in enumerate(session.scenes()):
-            stream.send(packing(i, scene, overlay))
+            log_packet(recording, packing(i, scene, overlay))
             progress((i + 1) / len(session))
+        recording.reset_time()
+        for event in session.events:
+            recording.set_time("capture", duration=event.time_ns / 1e9)
+            recording.log("markers", rr.TextLog(event.label))
     finally:
-        stream.close()
+        recording.disconnect()
