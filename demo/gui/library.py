@@ -133,9 +133,9 @@ class LibraryPanel(QWidget):
         else:
             self.hide()
 
-    def refresh(self) -> None:
-        """Look at the folder again; what was selected stays selected."""
-        before = self.selected.folder if self.selected else None
+    def refresh(self, select: Path | None = None) -> None:
+        """Look at the folder again; what was selected stays selected, unless another session is to be."""
+        before = select or (self.selected.folder if self.selected else None)
         self.entries = library.entries(self.sessions)
         self.list.blockSignals(True)
         self.list.clear()
@@ -189,11 +189,12 @@ class LibraryPanel(QWidget):
         """Do this with the selected session and list them anew."""
         if self.selected is None:
             return
+        changed: object = None
         try:
-            action(self.selected.folder)
+            changed = action(self.selected.folder)
         except UserError as error:
             self.said.emit(str(error))
-        self.refresh()
+        self.refresh(changed if isinstance(changed, Path) else None)
 
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
         if event is not None and event.type() == QEvent.Type.Resize:
