@@ -41,7 +41,9 @@ class History:
         return len(self._samples)
 
     def add(self, scene: Scene, drawn_ns: int) -> None:
-        """Count a Scene that was drawn at this `time.monotonic_ns`."""
+        """Count a Scene that was drawn at this `time.monotonic_ns`. A replay that goes back starts afresh."""
+        if self._samples and drawn_ns < self._samples[-1].drawn_ns:
+            self.clear()
         latency_ms = (drawn_ns - scene.frame.time_ns) / 1e6
         right, left = (float(p) for p in scene.handedness)
         self._samples.append(Sample(drawn_ns, scene.frame.index, latency_ms, dict(scene.timings_ms), right, left))

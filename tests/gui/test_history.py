@@ -53,3 +53,10 @@ def test_skipped_frames_count_in_the_sources_rate() -> None:
     even, now = filled(100, 25)
     assert even.source_fps(now) == pytest.approx(25)
     assert "25.0 fps" in hud_line(even, now, None, "", Settings())
+
+
+def test_a_replay_that_goes_back_starts_afresh() -> None:
+    history, now = filled(50, 25)
+    scene = hands.scene(image=np.zeros((4, 4, 3), np.uint8))
+    history.add(scene, now - SECOND)
+    assert len(history) == 1
