@@ -10,8 +10,8 @@ import numpy as np
 
 from digit.skeleton import JOINTS
 from digit.synth.contact import SOFTNESS_MM, Pair, Touch, gap_mm, settle, spheres
-from digit.synth.hand_model import HandModel, PosedHand, mirror_x, place, pose, rotation
-from digit.synth.poses import sample_angles, set_angles
+from digit.synth.hand_model import ANGLES, HandModel, PosedHand, mirror_x, place, pose, rotation
+from digit.synth.poses import LIMITS_DEG, sample_angles, set_angles
 
 _X, _Y, _Z = np.eye(3)
 #: Camera axes (x right, y down, z forward) of a webcam that looks at the person, from the person's frame.
@@ -158,13 +158,17 @@ _TRIES = 3
 
 
 def sample_meeting(
-    rng: np.random.Generator, model: HandModel, shape: int, name: str | None = None
+    rng: np.random.Generator, model: HandModel, shape: int, name: str | None = None, arm: Way = (-0.55, -0.6, -0.5)
 ) -> dict[str, PosedHand]:
-    """Both hands in the person's frame (mm), of one body, in the meeting ``name`` or a drawn one."""
+    """Both hands in the person's frame (mm), of one body, in the meeting ``name`` or a drawn one.
+
+    Args:
+        arm: the way from the right hand to its elbow; the left one's is its mirror image. Wrists bend within limits.
+    """
     meeting = MEETINGS[name or str(rng.choice(_NAMES, p=_SHARES / _SHARES.sum()))]
     hands: dict[str, PosedHand] = {}
     for _ in range(_TRIES):
-        pair = settle(model, shape, _held(rng, model, shape, meeting), meeting.touches)
+        pair = settle(model, shape, _held(rng, model, shape, meeting, arm), meeting.touches)
         hands = skin(model, shape, pair)
         if gap_mm(hands) >= -SOFTNESS_MM:
             break
@@ -185,17 +189,18 @@ def skin(model: HandModel, shape: int, pair: Pair) -> dict[str, PosedHand]:
     return hands
 
 
-def _held(rng: np.random.Generator, model: HandModel, shape: int, meeting: Meeting) -> Pair:
+def _held(rng: np.random.Generator, model: HandModel, shape: int, meeting: Meeting, arm: Way) -> Pair:
     angles: dict[str, np.ndarray] = {}
     turns: dict[str, np.ndarray] = {}
     shifts: dict[str, np.ndarray] = {}
     hands: dict[str, PosedHand] = {}
     for side, held in (("right", meeting.right), ("left", meeting.left)):
-        drawn = set_angles(rng, sample_angles(rng, str(rng.choice(held.shapes)), 0.7), held.angles)
-        hand = pose(model, shape, drawn)
-        hand = hand if side == "right" else mirror_x(hand)
         loose = rng.normal(0, meeting.looseness_deg, 3)
         turn = rotation(_X, loose[0]) @ rotation(_Y, loose[1]) @ rotation(_Z, loose[2]) @ _turn(held)
+        drawn = set_angles(rng, sample_angles(rng, str(rng.choice(held.shapes)), 0.7), held.angles)
+        drawn = _bend_wrist(rng, drawn, turn, side, arm)
+        hand = pose(model, shape, drawn)
+        hand = hand if side == "right" else mirror_x(hand)
         hand = place(hand, turn, np.zeros(3))
         at = _PALM_JOINTS if held.centre == "palm" else [JOINTS.index(held.centre)]
         shift = -hand.joints_mm[at].mean(axis=0)
@@ -209,6 +214,18 @@ def _held(rng: np.random.Generator, model: HandModel, shape: int, meeting: Meeti
         way = np.array(meeting.approach) / np.linalg.norm(meeting.approach)
         shifts["left"] = shifts["left"] + first_contact_mm(hands, way, gap) * way
     return Pair(angles, turns, shifts)
+
+
+def _bend_wrist(rng: np.random.Generator, angles_deg: np.ndarray, turn: np.ndarray, side: str, arm: Way) -> np.ndarray:
+    """Angles whose forearm lies the way of the elbow, as near as a wrist bends."""
+    way = np.array(arm) / np.linalg.norm(arm) + rng.normal(0, 0.15, 3)
+    x, y, z = turn.T @ (way if side == "right" else way * (-1, 1, 1))
+    x = x if side == "right" else -x
+    angles_deg = angles_deg.copy()
+    angles_deg[ANGLES.index("wrist_side")] = np.degrees(np.arcsin(np.clip(x, -1, 1)))
+    # Beyond a right angle no wrist can follow, and its sign says nothing any more.
+    angles_deg[ANGLES.index("wrist_flex")] = np.degrees(np.arctan2(-z, max(-y, 0.2)))
+    return np.clip(angles_deg, LIMITS_DEG[:, 0], LIMITS_DEG[:, 1])
 
 
 def _turn(held: Held) -> np.ndarray:

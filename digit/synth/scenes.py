@@ -77,9 +77,11 @@ def _mirrored(turn: np.ndarray) -> np.ndarray:
 
 def _together(rng: np.random.Generator, model: HandModel, shape: int) -> dict[str, PosedHand]:
     """Two hands that meet, seen by a webcam, by the person's own eyes, from above, or from anywhere."""
-    hands = sample_meeting(rng, model, shape)
-    # People hold the same gesture up, forward or down.
-    held = rotation(_X, rng.normal(15, 35)) @ rotation(_Z, rng.normal(0, 12))
+    # People hold the same gesture up, forward or down, and their elbows stay beside the body.
+    held = rotation(_X, rng.normal(15, 35))
+    x, y, z = held.T @ (-0.55, -0.6, -0.5)
+    hands = sample_meeting(rng, model, shape, arm=(float(x), float(y), float(z)))
+    held = rotation(_Z, rng.normal(0, 12)) @ held
     turn = camera_from_person(rng) @ held
     return {side: place(h, turn, np.zeros(3)) for side, h in hands.items()}
 

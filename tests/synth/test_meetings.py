@@ -1,0 +1,53 @@
+"""Named meetings of two hands: they touch as told, without running into each other, and fingers interleave."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+from digit.skeleton import JOINTS
+from digit.synth.contact import SOFTNESS_MM, gap_mm
+from digit.synth.hand_model import ANGLES, HandModel, bone_transforms, turn_axes
+from digit.synth.meetings import MEETINGS, sample_meeting
+from digit.synth.poses import sample_angles
+
+APART = {"clap", "crossed", "anything", "fingertips touch", "frame", "thumb rub"}
+
+
+@pytest.mark.parametrize("name", list(MEETINGS))
+def test_hands_touch_and_do_not_run_into_each_other(model: HandModel, name: str) -> None:
+    gaps = [gap_mm(sample_meeting(np.random.default_rng([seed, 3]), model, 7 * seed, name)) for seed in range(4)]
+    assert min(gaps) >= -SOFTNESS_MM - 0.1
+    assert min(gaps) < (60 if name in APART else 8)
+
+
+@pytest.mark.parametrize("name", ["interlocked", "interlocked straight"])
+def test_fingers_of_interlocked_hands_take_turns(model: HandModel, name: str) -> None:
+    """Across the palms (z of the person's frame) no two neighbours belong to one hand, save at most one pair."""
+    middles = [JOINTS.index(f"{finger}2") for finger in ("index", "middle", "ring", "pinky")]
+    taking_turns = 0
+    for seed in range(6):
+        hands = sample_meeting(np.random.default_rng([seed, 5]), model, seed, name)
+        height = {(side, j): hands[side].joints_mm[j, 2] for side in hands for j in middles}
+        sides = [side for side, _ in sorted(height, key=lambda key: height[key])]
+        taking_turns += sum(a != b for a, b in itertools.pairwise(sides)) >= 6
+    assert taking_turns >= 5
+
+
+def test_turn_axes_are_the_derivative_of_posing(model: HandModel) -> None:
+    angles, step = sample_angles(np.random.default_rng(2), "grasp"), 1e-3
+
+    def joints(angles_deg: np.ndarray) -> np.ndarray:
+        turns, shifts = bone_transforms(model, 3, angles_deg)
+        return np.einsum("jab,jb->ja", turns[model.joint_bones], model.joints_mm[3]) + shifts[model.joint_bones]
+
+    axes, points, bones = turn_axes(model, 3, angles, *bone_transforms(model, 3, angles))
+    for n, name in enumerate(ANGLES[:-3]):
+        moved = angles.copy()
+        moved[n] += step
+        measured = (joints(moved) - joints(angles)) / np.radians(step)
+        carried = np.abs(measured).max(1) > 1e-6
+        assert carried.any() or name.endswith("twist")
+        told = np.cross(axes[n], joints(angles) - points[n])
+        np.testing.assert_allclose(told[carried], measured[carried], atol=0.05)
+        assert bones[n] >= 2
