@@ -71,18 +71,23 @@ def gap_mm(hands: dict[str, PosedHand]) -> float:
     return float((_distances(a, b) - ra[:, None] - rb[None]).min())
 
 
-def settle(model: HandModel, shape: int, pair: Pair, touches: tuple[Touch, ...] = ()) -> Pair:
-    """The pair with fingers that give way to each other and with ``touches`` closed; both hands have one ``shape``."""
+def settle(
+    model: HandModel, shape: int, pair: Pair, touches: tuple[Touch, ...] = (), shift_mm: float = _SHIFT_SIGMA_MM
+) -> Pair:
+    """The pair with fingers that give way to each other and with ``touches`` closed; both hands have one ``shape``.
+
+    ``shift_mm`` says how readily the left hand leaves its place rather than fingers their pose.
+    """
     count = 2 * _FREE + _RIGID
     moved = np.zeros(count)
     stiffness = np.concatenate(
-        [np.full(2 * _FREE, np.radians(_ANGLE_SIGMA)), np.full(3, _SHIFT_SIGMA_MM), np.full(3, np.radians(_TURN_SIGMA))]
+        [np.full(2 * _FREE, np.radians(_ANGLE_SIGMA)), np.full(3, shift_mm), np.full(3, np.radians(_TURN_SIGMA))]
     )
     stiffness = 6.0 / stiffness**2
     for side in range(2):
         for n, name in enumerate(ANGLES[:_FREE]):
             if name.endswith(("twist", "side")):
-                stiffness[side * _FREE + n] *= 2.0
+                stiffness[side * _FREE + n] *= 2.0 if shift_mm >= _SHIFT_SIGMA_MM else 0.5
     for _ in range(_STEPS):
         now = _moved(pair, moved)
         right, right_by = _kinematics(model, shape, now, "right")

@@ -4,11 +4,11 @@ Each is told in the person's frame: x to the person's left (where the left hand 
 body. Hands come together along the approach until first contact, then `digit.synth.contact` lets fingers give way.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from digit.skeleton import JOINTS
+from digit.skeleton import FINGERS, JOINTS
 from digit.synth.contact import SOFTNESS_MM, Pair, Touch, gap_mm, settle, spheres
 from digit.synth.hand_model import ANGLES, HandModel, PosedHand, mirror_x, place, pose, rotation
 from digit.synth.poses import LIMITS_DEG, sample_angles, set_angles
@@ -42,15 +42,17 @@ class Meeting:
     looseness_deg: float = 10.0
     slide_mm: float = 10.0
     touches: tuple[Touch, ...] = ()
+    shift_mm: float = 9.0  # how readily hands give way as a whole: little where fingers interleave
+    curl_deg: tuple[float, float] = (0.0, 0.0)  # of base and middle joints, once the fingers are between each other
     apart_mm: float = 4.0  # mean distance that is left between the hands
 
 
 def _both(
     fingers: Way, palm: Way, shapes: tuple[str, ...], angles: tuple[tuple[str, float], ...] = ()
-) -> dict[str, Held]:
+) -> tuple[Held, Held]:
     """A hand and its mirror image."""
     mirrored = (-fingers[0], *fingers[1:]), (-palm[0], *palm[1:])
-    return {"right": Held(fingers, palm, shapes, angles), "left": Held(*mirrored, shapes, angles)}
+    return Held(fingers, palm, shapes, angles), Held(*mirrored, shapes, angles)
 
 
 _TIPS = tuple(Touch(f"{f}4", f"{f}4") for f in ("thumb", "index", "middle", "ring", "pinky"))
@@ -59,9 +61,9 @@ _UP, _FRONT = (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)
 _HALF_FINGER_MM = 10.0
 
 MEETINGS: dict[str, Meeting] = {
-    "prayer": Meeting(0.05, **_both(_UP, (1, 0, 0), ("flat",)), slide_mm=4, looseness_deg=5, apart_mm=1),
-    "palm rub": Meeting(0.08, **_both((0, 1, 0.1), (1, 0, 0), _FLAT), slide_mm=22, looseness_deg=22),
-    "clap": Meeting(0.04, **_both((0, 0.8, 0.6), (1, 0, 0), ("flat", "open")), slide_mm=10, apart_mm=30),
+    "prayer": Meeting(0.05, *_both(_UP, (1, 0, 0), ("flat",)), slide_mm=4, looseness_deg=5, apart_mm=1),
+    "palm rub": Meeting(0.08, *_both((0, 1, 0.1), (1, 0, 0), _FLAT), slide_mm=22, looseness_deg=22),
+    "clap": Meeting(0.04, *_both((0, 0.8, 0.6), (1, 0, 0), ("flat", "open")), slide_mm=10, apart_mm=30),
     "clasp": Meeting(
         0.07, Held((0.75, 0.5, 0.4), (0.35, -0.1, -0.9), ("grasp", "relaxed")),
         Held((-0.75, 0.5, 0.4), (-0.6, -0.2, -0.7), ("grasp", "relaxed")), approach=(0, 0, 1), slide_mm=12,
@@ -69,15 +71,15 @@ MEETINGS: dict[str, Meeting] = {
     ),
     # Fingers in turn, half a finger's width apart: they cross at their first bones.
     "interlocked": Meeting(
-        0.13, **_both((0.75, 0.66, 0), (0.66, -0.75, 0), ("open",), (("flex", 40), ("middle", 52), ("spread", 13))),
-        offset_mm=(80, 0, _HALF_FINGER_MM), approach=None, slide_mm=4, looseness_deg=7,
+        0.13, *_both((0.75, 0.66, 0), (0.66, -0.75, 0), ("open",), (("flex", 6), ("middle", 10), ("spread", 14))),
+        offset_mm=(70, 0, _HALF_FINGER_MM), approach=None, slide_mm=3, looseness_deg=5, shift_mm=2.5, curl_deg=(40, 48),
     ),
     "interlocked straight": Meeting(
-        0.06, **_both((0.7, 0.7, 0), (0.7, -0.7, 0), ("open",), (("flex", 6), ("middle", 10), ("spread", 14))),
-        offset_mm=(72, 0, _HALF_FINGER_MM), approach=None, slide_mm=5, looseness_deg=8,
+        0.06, *_both((0.7, 0.7, 0), (0.7, -0.7, 0), ("open",), (("flex", 6), ("middle", 10), ("spread", 14))),
+        offset_mm=(68, 0, _HALF_FINGER_MM), approach=None, slide_mm=4, looseness_deg=6, shift_mm=2.5,
     ),
     "fingers crossed flat": Meeting(
-        0.04, **_both((0.85, 0.5, 0), (0, 0, -1), ("open",), (("flex", 4), ("middle", 8), ("spread", 15))),
+        0.04, *_both((0.85, 0.5, 0), (0, 0, -1), ("open",), (("flex", 4), ("middle", 8), ("spread", 15))),
         approach=(0, 0, 1), offset_mm=(70, 0, 0), slide_mm=12,
     ),
     "palm over back": Meeting(
@@ -120,11 +122,11 @@ MEETINGS: dict[str, Meeting] = {
         approach=(0, 0, 1), slide_mm=20, looseness_deg=22,
     ),
     "steeple": Meeting(
-        0.04, **_both((0.42, 0.9, 0), (0.9, -0.42, 0), ("open",), (("flex", 12), ("middle", 14), ("spread", 9))),
+        0.04, *_both((0.42, 0.9, 0), (0.9, -0.42, 0), ("open",), (("flex", 12), ("middle", 14), ("spread", 9))),
         offset_mm=(108, 0, 0), approach=None, slide_mm=3, looseness_deg=4, touches=_TIPS,
     ),
     "fingertips touch": Meeting(
-        0.04, **_both((1, 0.15, 0), (0.15, 0, -1), ("open", "relaxed")), offset_mm=(215, 0, 0), approach=None,
+        0.04, *_both((1, 0.15, 0), (0.15, 0, -1), ("open", "relaxed")), offset_mm=(215, 0, 0), approach=None,
         slide_mm=8, looseness_deg=10, touches=_TIPS[1:3],
     ),
     "frame": Meeting(
@@ -133,12 +135,12 @@ MEETINGS: dict[str, Meeting] = {
         touches=(Touch("thumb4", "index4"), Touch("index4", "thumb4")),
     ),
     "heart": Meeting(
-        0.03, **_both((0.35, 0.9, 0.1), (0.8, -0.3, -0.3), ("relaxed",), (("flex", 42), ("middle", 58), ("spread", 1),
+        0.03, *_both((0.35, 0.9, 0.1), (0.8, -0.3, -0.3), ("relaxed",), (("flex", 42), ("middle", 58), ("spread", 1),
                                                                        ("thumb_flex", -18), ("thumb_lift", -6))),
         offset_mm=(96, 0, 0), approach=None, slide_mm=3, looseness_deg=6, touches=_TIPS[:2],
     ),
     "crossed": Meeting(
-        0.06, **_both((0.7, 0.7, 0), (0, 0, -1), _FREE), offset_mm=(-20, 0, 0), approach=(0, 0, 1), slide_mm=30,
+        0.06, *_both((0.7, 0.7, 0), (0, 0, -1), _FREE), offset_mm=(-20, 0, 0), approach=(0, 0, 1), slide_mm=30,
         looseness_deg=20, apart_mm=15,
     ),
     "crossed fingers": Meeting(
@@ -147,7 +149,7 @@ MEETINGS: dict[str, Meeting] = {
         approach=(0, 0, 1), slide_mm=8,
     ),
     "anything": Meeting(
-        0.08, **_both((0.3, 0.9, 0), (0.9, -0.3, 0), (*_FREE, "pinch", "ok", "claw", "grasp")), slide_mm=35,
+        0.08, *_both((0.3, 0.9, 0), (0.9, -0.3, 0), (*_FREE, "pinch", "ok", "claw", "grasp")), slide_mm=35,
         looseness_deg=50, apart_mm=10,
     ),
 }  # fmt: skip
@@ -155,6 +157,7 @@ _NAMES = tuple(MEETINGS)
 _SHARES = np.array([m.share for m in MEETINGS.values()])
 #: Hands of these meetings are built interleaved: pushing them apart would undo them, so another try is drawn instead.
 _TRIES = 3
+_CURL_STEPS = 3
 
 
 def sample_meeting(
@@ -168,7 +171,11 @@ def sample_meeting(
     meeting = MEETINGS[name or str(rng.choice(_NAMES, p=_SHARES / _SHARES.sum()))]
     hands: dict[str, PosedHand] = {}
     for _ in range(_TRIES):
-        pair = settle(model, shape, _held(rng, model, shape, meeting, arm), meeting.touches)
+        pair = settle(model, shape, _held(rng, model, shape, meeting, arm), meeting.touches, meeting.shift_mm)
+        if any(meeting.curl_deg):
+            amount = rng.uniform(0.6, 1.15)
+            for _ in range(_CURL_STEPS):
+                pair = settle(model, shape, _curled(pair, meeting, amount / _CURL_STEPS), (), meeting.shift_mm)
         hands = skin(model, shape, pair)
         if gap_mm(hands) >= -SOFTNESS_MM:
             break
@@ -214,6 +221,18 @@ def _held(rng: np.random.Generator, model: HandModel, shape: int, meeting: Meeti
         way = np.array(meeting.approach) / np.linalg.norm(meeting.approach)
         shifts["left"] = shifts["left"] + first_contact_mm(hands, way, gap) * way
     return Pair(angles, turns, shifts)
+
+
+def _curled(pair: Pair, meeting: Meeting, share: float) -> Pair:
+    """The pair with all fingers bent by a share of the meeting's curl."""
+    more = np.zeros(len(ANGLES))
+    for finger in FINGERS[1:]:
+        for joint, degrees in zip(
+            ("flex", "middle", "end"), (*meeting.curl_deg, 0.5 * meeting.curl_deg[1]), strict=True
+        ):
+            more[ANGLES.index(f"{finger}_{joint}")] = share * degrees
+    angles = {s: np.clip(a + more, LIMITS_DEG[:, 0], LIMITS_DEG[:, 1]) for s, a in pair.angles_deg.items()}
+    return replace(pair, angles_deg=angles)
 
 
 def _bend_wrist(rng: np.random.Generator, angles_deg: np.ndarray, turn: np.ndarray, side: str, arm: Way) -> np.ndarray:
