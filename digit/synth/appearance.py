@@ -117,7 +117,8 @@ def shade_gaps(depth_mm: np.ndarray, strength: float, radius_px: float) -> np.nd
 def photograph(linear_rgb: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """What a webcam makes of linear light: exposure, white balance, blur, noise, tone curve. Returns uint8 RGB."""
     image = linear_rgb
-    mean = float(image.mean()) + 1e-4
+    # In a dark room the hands, not the walls, are what a camera exposes for.
+    mean = max(float(image.mean()), 0.45 * float(np.percentile(image[::4, ::4], 95))) + 1e-4
     dark = rng.random() < 0.12  # a room at night: little light, and a sensor that shows it
     target = rng.uniform(0.015, 0.07) if dark else rng.uniform(0.08, 0.32)
     if rng.random() < 0.12:

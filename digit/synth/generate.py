@@ -25,7 +25,7 @@ SIZE = 320
 CHUNK = 500
 SPLIT = "train"
 #: Grows when the same seed and index give another picture, so that one set never mixes two engines.
-ENGINE = 4
+ENGINE = 5
 #: A joint counts as visible if the surface lies at most this far in front of it, mm.
 VISIBLE_MM = 16.0
 

@@ -4,11 +4,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from digit.skeleton import WRIST
 from digit.synth.hand_model import HandModel, PosedHand, mirror_x, place, pose, rotation
 from digit.synth.meetings import WEBCAM_FROM_PERSON, apart, sample_meeting
 from digit.synth.poses import sample_angles, sample_shape_name
 
 _X, _Y, _Z = np.eye(3)
+#: So many views are drawn at most to find one in which no arm hides its hand.
+_VIEWS = 8
 #: A hand with its fingers up and its palm towards the camera.
 _PALM_TO_CAMERA = np.diag([-1.0, -1.0, 1.0])
 
@@ -83,7 +86,17 @@ def _together(rng: np.random.Generator, model: HandModel, shape: int) -> dict[st
     hands = sample_meeting(rng, model, shape, arm=(float(x), float(y), float(z)))
     held = rotation(_Z, rng.normal(0, 12)) @ held
     turn = camera_from_person(rng) @ held
+    for _ in range(_VIEWS):
+        if not any(_arm_hides(hand, turn) for hand in hands.values()):
+            break
+        turn = camera_from_person(rng) @ held
     return {side: place(h, turn, np.zeros(3)) for side, h in hands.items()}
+
+
+def _arm_hides(hand: PosedHand, camera_from_hand: np.ndarray) -> bool:
+    """Whether the arm comes so straight at the camera that it would hide its hand."""
+    way = hand.vertices_mm[-1] - hand.joints_mm[WRIST]  # the last vertices are the arm's end
+    return float(camera_from_hand[2] @ way) < -0.75 * float(np.linalg.norm(way))
 
 
 def camera_from_person(rng: np.random.Generator) -> np.ndarray:
