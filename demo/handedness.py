@@ -1,4 +1,7 @@
-"""Which hands are there, and which is which: hysteresis over several frames, so that one bad frame flips nothing."""
+"""Which hands are there, and which is which: hysteresis over several frames, so that one bad frame flips nothing.
+
+A network that lost one of two hands likes to put it on the other one. Such a double is not shown.
+"""
 
 from dataclasses import dataclass
 
@@ -16,6 +19,13 @@ SURE_AT = 0.9
 SWAP_FRAMES = 5
 #: The sides count as exchanged when that puts the hands this many times nearer to where they were.
 _CLEARLY = 2.0
+#: Two hands may be one hand twice when their joints of the same name lie so near on average, in hand sizes. 0.9 % of the
+#: rendered pairs of hands do.
+DOUBLE_AT = 0.2
+#: A double is one until it lies so far from the other hand.
+PARTED_AT = 0.3
+#: It came there from so far in one step, in hand sizes; hands that really meet come gradually.
+JUMP = 0.5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,6 +44,7 @@ class Handedness:
         self._frames = np.zeros(2, int)  # in a row that spoke against what is believed
         self._joints_px = np.full((2, JOINTS_PER_HAND, 2), np.nan)
         self._swaps = 0
+        self._double: int | None = None
 
     def __call__(self, joints_px: np.ndarray, handedness: np.ndarray) -> Decision:
         """Decide on joints (42, 2) in image pixels and the probabilities (2,) of right and left."""
@@ -44,11 +55,18 @@ class Handedness:
         if self._swaps >= SWAP_FRAMES:
             self._swaps = 0
             self._present, self._frames = self._present[::-1].copy(), self._frames[::-1].copy()
+            self._joints_px = self._joints_px[::-1].copy()
+            self._double = None if self._double is None else 1 - self._double
         if swapped:
             joints_px, handedness = joints_px[::-1], handedness[::-1]
         self._believe(handedness)
-        self._joints_px = np.where(self._present[:, None, None], joints_px, np.nan)
-        return Decision(swapped, self._present.copy())
+        self._double = doubled(joints_px, self._joints_px, handedness, self._double) if self._present.all() else None
+        shown = self._present.copy()
+        if self._double is not None:
+            shown[self._double] = False
+        kept_px = np.where(self._present[:, None, None], self._joints_px, np.nan)
+        self._joints_px = np.where(shown[:, None, None], joints_px, kept_px)
+        return Decision(swapped, shown)
 
     def _exchanged(self, joints_px: np.ndarray, seen: np.ndarray) -> bool:
         """True when the hands seen are clearly nearer to where the other side was.
@@ -74,3 +92,25 @@ class Handedness:
         changed = self._frames >= np.where(self._present, LEAVE_FRAMES, enter_frames)
         self._present = self._present ^ changed
         self._frames[changed] = 0
+
+
+def doubled(joints_px: np.ndarray, last_px: np.ndarray, handedness: np.ndarray, before: int | None) -> int | None:
+    """The side (0 right, 1 left) whose hand is only the other one drawn again, or None.
+
+    Args:
+        joints_px: (2, 21, 2) both hands.
+        last_px: (2, 21, 2) where they were before; nan for a hand without a past, which any place is a jump for.
+        handedness: (2,) probabilities; without any past, the less likely hand is the double.
+        before: the last answer; a double stays one until the hands part.
+    """
+    size_px = max(float(np.ptp(joints_px, axis=1).max()), 1.0)
+    apart = float(np.linalg.norm(joints_px[0] - joints_px[1], axis=-1).mean()) / size_px
+    if apart > (DOUBLE_AT if before is None else PARTED_AT):
+        return None
+    if before is not None:
+        return before
+    moved = np.linalg.norm(joints_px - last_px, axis=-1).mean(axis=-1) / size_px
+    if np.isnan(moved).all():
+        return int(np.argmin(handedness))
+    moved = np.where(np.isnan(moved), np.inf, moved)
+    return int(np.argmax(moved)) if moved.max() > JUMP else None

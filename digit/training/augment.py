@@ -55,18 +55,27 @@ class Augmentation:
     colour: float = 0.2  # each channel times a uniform factor 1 +- this
     replicate_share: float = 0.0  # of the samples whose edge pixels go on outside the picture, instead of black
     joint_margin: float | None = None  # crop around the valid joints, grown by this share; None: the annotated box
+    empty_share: float = 0.0  # of the samples that are a crop without hands instead
 
     def still(self) -> "Augmentation":
         """The same crops, unchanged."""
         return replace(
-            self, shift=0.0, scale_std=0.0, rotation_share=0.0, flip_share=0.0, colour=0.0, replicate_share=0.0
+            self,
+            shift=0.0,
+            scale_std=0.0,
+            rotation_share=0.0,
+            flip_share=0.0,
+            colour=0.0,
+            replicate_share=0.0,
+            empty_share=0.0,
         )
 
 
 #: The paper's.
 PAPER = Augmentation()
-#: digit-lite's: crops of a webcam come from tracked joints, not from annotated boxes, and run over the picture's edge.
-WEBCAM = Augmentation(shift=0.12, replicate_share=0.5, joint_margin=0.06)
+#: digit-lite's: crops of a webcam come from tracked joints, not from annotated boxes, and run over the picture's edge;
+#: and a track may be left behind on a face.
+WEBCAM = Augmentation(shift=0.12, replicate_share=0.5, joint_margin=0.06, empty_share=0.06)
 
 
 def draw_warp(rng: np.random.Generator, how: Augmentation = PAPER) -> Warp:

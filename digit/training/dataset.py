@@ -14,6 +14,7 @@ from digit.crops import PART_SIZE
 from digit.errors import UserError
 from digit.interhand import Index, Sample, Subset, read_parts, read_picture
 from digit.training.augment import WEBCAM, Augmentation, Crop, Warp, bbox_of, cut, draw_warp
+from digit.training.empty import empty_crop, is_empty
 from digit.training.prior import draw_prior
 
 #: So many broken pictures in a row mean that the folder is wrong.
@@ -76,6 +77,8 @@ class CropDataset(Dataset[dict[str, torch.Tensor]]):
 
     def __getitem__(self, i: int) -> dict[str, torch.Tensor]:
         rng = np.random.default_rng([self.seed, i])
+        if is_empty(rng, self.augmentation):
+            return tensors(empty_crop(rng, self.part_size), np.zeros((42, 4), np.float32))
         warp = draw_warp(rng, self.augmentation)
         crop = self._whole_crop(i % len(self.index), warp)
         return tensors(crop, draw_prior(crop, rng) if self.prior else np.zeros((42, 4), np.float32))

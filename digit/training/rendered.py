@@ -13,6 +13,7 @@ from digit.interhand_files import BBOX_OVER_JOINTS
 from digit.synth.generate import Picture, picture
 from digit.training.augment import Augmentation, bbox_of, cut, draw_warp
 from digit.training.dataset import tensors
+from digit.training.empty import empty_crop, is_empty
 from digit.training.losses import Batch
 from digit.training.prior import draw_prior
 
@@ -31,6 +32,8 @@ class RenderedDataset(Dataset[Batch]):
 
     def __getitem__(self, i: int) -> Batch:
         rng = np.random.default_rng([self.seed, i])
+        if is_empty(rng, self.augmentation):
+            return tensors(empty_crop(rng, self.part_size), np.zeros((42, 4), np.float32))
         warp = draw_warp(rng, self.augmentation)
         sample, image, parts = self._picture(i)
         crop = cut(sample, image, parts, bbox_of(sample, self.augmentation), warp, self.part_size)

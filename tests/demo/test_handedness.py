@@ -93,3 +93,35 @@ def test_between_the_thresholds_nothing_changes() -> None:
     for _ in range(20):
         decision = decide(joints(RIGHT_AT, LEFT_AT), unsure)
     assert decision.present.tolist() == [True, False]
+
+
+def test_a_lost_hand_drawn_on_the_other_one_is_not_shown() -> None:
+    decide = tracked()
+    for _ in range(3):
+        assert decide(joints(RIGHT_AT, (RIGHT_AT[0] + 5, RIGHT_AT[1])), np.array(BOTH)).present.tolist() == [True, False]
+    assert decide(joints(RIGHT_AT, LEFT_AT), np.array(BOTH)).present.all()
+
+
+def test_a_hand_that_appears_on_the_other_one_is_not_shown() -> None:
+    decide = tracked((0.95, 0.05))
+    for _ in range(10):
+        assert decide(joints(RIGHT_AT, RIGHT_AT), np.array(BOTH)).present.tolist() == [True, False]
+
+
+def test_without_a_past_the_less_likely_hand_is_the_double() -> None:
+    assert Handedness()(joints(RIGHT_AT, RIGHT_AT), np.array([0.8, 0.95])).present.tolist() == [False, True]
+
+
+def test_palms_that_come_together_are_two_hands() -> None:
+    decide = tracked()
+    for step in np.linspace(0, 1, 20):
+        left = (LEFT_AT[0] + step * (RIGHT_AT[0] - LEFT_AT[0]), LEFT_AT[1])
+        assert decide(joints(RIGHT_AT, left), np.array(BOTH)).present.all()
+
+
+def test_a_double_stays_one_until_the_hands_part() -> None:
+    decide = tracked()
+    shown = []
+    for gap in (5.0, 10.0, 25.0, 60.0):  # of hands of 100 pixels
+        shown.append(bool(decide(joints(RIGHT_AT, (RIGHT_AT[0] + gap, RIGHT_AT[1])), np.array(BOTH)).present[1]))
+    assert shown == [False, False, False, True]
