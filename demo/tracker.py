@@ -31,6 +31,7 @@ class Tracker:
         self.tracking = False
         self._hands_px = np.full((2, JOINTS_PER_HAND, 2), np.nan)  # where each side was seen last
         self._unseen = np.full(2, REMEMBERED_FRAMES)  # frames since then
+        self._steps_px = np.zeros((2, 2))  # how far each hand moved from one frame to the next
         self._sighted_px = np.empty((0, 2))
         self._sighted_left = 0
         self._bbox: np.ndarray | None = None
@@ -42,7 +43,7 @@ class Tracker:
 
     def place(self, shape: tuple[int, ...]) -> np.ndarray | None:
         """(4,) the square box to look at in a picture of (height, width, ...); None when no hand is known."""
-        known = [self._hands_px[self._unseen < REMEMBERED_FRAMES].reshape(-1, 2)] if self.tracking else []
+        known = self._expected() if self.tracking else []
         if self._sighted_left > 0:
             self._sighted_left -= 1
             known.append(self._sighted_px)
@@ -71,9 +72,22 @@ class Tracker:
             sure = confidence[slots, None] >= LOW_CONFIDENCE
             clear = sure.sum() >= JOINTS_PER_HAND // 2
             if clear or not self.tracking:
-                self._hands_px[side] = np.where(sure | (not clear), joints_px[slots], np.nan)
+                hand_px = np.where(sure | (not clear), joints_px[slots], np.nan)
+                self._steps_px[side] = self._step(hand_px, side)
+                self._hands_px[side] = hand_px
                 self._unseen[side] = 0
         self.tracking = True
+
+    def _step(self, hand_px: np.ndarray, side: int) -> np.ndarray:
+        """(2,) how far a hand moved since the last frame; nothing for one that was not seen in it."""
+        moved = (hand_px - self._hands_px[side])[np.isfinite(hand_px - self._hands_px[side]).all(axis=1)]
+        return moved.mean(axis=0) if self._unseen[side] == 1 and len(moved) else np.zeros(2)
+
+    def _expected(self) -> list[np.ndarray]:
+        """Where each hand was last, and where it gets to if it goes on as it did: a quick hand is met, not followed."""
+        known = self._hands_px[self._unseen < REMEMBERED_FRAMES]
+        moving = self._unseen == 0
+        return [known.reshape(-1, 2), (self._hands_px + self._steps_px[:, None])[moving].reshape(-1, 2)]
 
     def lose(self) -> None:
         """Forget the hands; the detector has to find them again."""

@@ -64,6 +64,17 @@ def test_a_quick_hand_stays_in_the_crop() -> None:
         assert covers(bbox, points[:21] + np.array([30, 0]))  # where it will be in the next frame, but for the margin
 
 
+def test_a_hand_that_leaps_is_met_where_it_goes() -> None:
+    tracker = Tracker()
+    for x in range(200, 1000, 90):  # 0.6 of its size in each frame
+        points = joints((x, 300))
+        tracker.update(points, SURE, RIGHT_ONLY)
+        bbox = tracker.place(SHAPE_OF_FRAME)
+        assert bbox is not None
+        if x > 200:
+            assert covers(bbox, points[:21] + np.array([90, 0]))
+
+
 def test_low_confidence_loses_the_hands_after_some_frames() -> None:
     tracker = Tracker()
     tracker.update(joints((400, 300)), SURE, RIGHT_ONLY)
