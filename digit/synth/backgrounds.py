@@ -14,30 +14,29 @@ _MAX_PHOTOGRAPHS = 80
 
 
 @functools.cache
-def photographs() -> tuple[np.ndarray, ...]:
-    """All photographs found on this machine, uint8 RGB, at most 900 px wide. May be empty."""
+def photographs() -> tuple[Path, ...]:
+    """The photographs found on this machine, each size of file once. May be empty."""
     files = [f for folder in _FOLDERS if folder.is_dir() for f in sorted(folder.rglob("*")) if _is_photograph(f)]
     skimage = importlib.resources.files("skimage") / "data"
     for name in ("astronaut", "chelsea", "coffee", "rocket", "motorcycle_left", "brick", "gravel", "grass"):
-        for suffix in (".png", ".jpg"):
-            path = Path(str(skimage / (name + suffix)))
-            if path.is_file():
-                files.append(path)
-    images: list[np.ndarray] = []
-    sizes: set[int] = set()
+        files += [path for suffix in (".png", ".jpg") if (path := Path(str(skimage / (name + suffix)))).is_file()]
+    by_size: dict[int, Path] = {}
     for file in files:
-        if len(images) >= _MAX_PHOTOGRAPHS or file.stat().st_size in sizes:
-            continue
-        sizes.add(file.stat().st_size)
-        halved = file.stat().st_size > 1_500_000
-        image = cv2.imread(str(file), cv2.IMREAD_REDUCED_COLOR_2 if halved else cv2.IMREAD_COLOR)
-        if image is None:
-            continue
-        scale = _MAX_SIDE_PX / max(image.shape[:2])
-        if scale < 1:
-            image = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-        images.append(cv2.cvtColor(image, cv2.COLOR_BGR2RGB))
-    return tuple(images)
+        by_size.setdefault(file.stat().st_size, file)
+    return tuple(by_size.values())[:_MAX_PHOTOGRAPHS]
+
+
+@functools.cache
+def _photograph(file: Path) -> np.ndarray | None:
+    """Its uint8 RGB pixels, at most 900 px wide; None when they cannot be read."""
+    halved = file.stat().st_size > 1_500_000
+    image = cv2.imread(str(file), cv2.IMREAD_REDUCED_COLOR_2 if halved else cv2.IMREAD_COLOR)
+    if image is None:
+        return None
+    scale = _MAX_SIDE_PX / max(image.shape[:2])
+    if scale < 1:
+        image = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
 
 
 def _is_photograph(file: Path) -> bool:
@@ -53,7 +52,8 @@ def sample_background(rng: np.random.Generator, size: int, use_photographs: bool
     if kind < 0.32:
         image = _cloth(rng, size) if kind < 0.22 else _sink(rng, size)
     elif found and rng.random() < 0.55:
-        image = _crop(found[int(rng.integers(len(found)))], rng, size)
+        photo = _photograph(found[int(rng.integers(len(found)))])
+        image = _procedural(rng, size) if photo is None else _crop(photo, rng, size)
     else:
         image = _procedural(rng, size)
     if rng.random() < 0.45:
