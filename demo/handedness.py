@@ -19,8 +19,8 @@ SURE_AT = 0.9
 SWAP_FRAMES = 5
 #: The sides count as exchanged when that puts the hands this many times nearer to where they were.
 _CLEARLY = 2.0
-#: Two hands may be one hand twice when their joints of the same name lie so near on average, in hand sizes. 0.9 % of the
-#: rendered pairs of hands do.
+#: Two hands may be one hand twice when their joints of the same name lie so near on average, in hand sizes. 0.9 % of
+#: the rendered pairs of hands do.
 DOUBLE_AT = 0.2
 #: A double is one until it lies so far from the other hand.
 PARTED_AT = 0.3

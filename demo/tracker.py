@@ -67,7 +67,7 @@ class Tracker:
             self.lose()
             return
         self._unseen += 1
-        for side in np.flatnonzero(present):
+        for side in map(int, np.flatnonzero(present)):
             slots = slice(side * JOINTS_PER_HAND, (side + 1) * JOINTS_PER_HAND)
             sure = confidence[slots, None] >= LOW_CONFIDENCE
             clear = sure.sum() >= JOINTS_PER_HAND // 2

@@ -23,7 +23,7 @@ def empty_crop(rng: np.random.Generator, part_size: int = PART_SIZE) -> Crop:
     ok, jpeg = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(*_JPEG_QUALITY))])
     assert ok
     return Crop(
-        image=cv2.imdecode(jpeg, cv2.IMREAD_COLOR),
+        image=np.asarray(cv2.imdecode(jpeg, cv2.IMREAD_COLOR)),
         parts=np.full((part_size, part_size), BACKGROUND, np.uint8),
         parts_valid=True,
         joints_2p5d=np.zeros((42, 3), np.float32),

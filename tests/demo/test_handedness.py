@@ -98,7 +98,10 @@ def test_between_the_thresholds_nothing_changes() -> None:
 def test_a_lost_hand_drawn_on_the_other_one_is_not_shown() -> None:
     decide = tracked()
     for _ in range(3):
-        assert decide(joints(RIGHT_AT, (RIGHT_AT[0] + 5, RIGHT_AT[1])), np.array(BOTH)).present.tolist() == [True, False]
+        assert decide(joints(RIGHT_AT, (RIGHT_AT[0] + 5, RIGHT_AT[1])), np.array(BOTH)).present.tolist() == [
+            True,
+            False,
+        ]
     assert decide(joints(RIGHT_AT, LEFT_AT), np.array(BOTH)).present.all()
 
 

@@ -99,7 +99,9 @@ def test_folders_without_pictures(tmp_path: Path) -> None:
 
 def test_unwritable_folder(tmp_path: Path, clip: Path) -> None:
     (tmp_path / "file").write_text("in the way")
-    assert_one_sentence(launch("--video", clip, "--headless", "--out", tmp_path / "file" / "out"), "another folder (--out")
+    assert_one_sentence(
+        launch("--video", clip, "--headless", "--out", tmp_path / "file" / "out"), "another folder (--out"
+    )
 
 
 def test_weights_that_are_none(tmp_path: Path, clip: Path) -> None:
