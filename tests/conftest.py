@@ -16,6 +16,6 @@ settings.load_profile("digit")
 
 @pytest.fixture(autouse=True)
 def own_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep the person's settings and sessions out of the tests, and the tests out of them. The cache of models stays."""
+    """Keep the person's settings and sessions out of the tests, and tests out of them. The cache of models stays."""
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     monkeypatch.setenv("XDG_VIDEOS_DIR", str(tmp_path / "videos"))
