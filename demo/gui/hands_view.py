@@ -31,6 +31,7 @@ GRID_HALF_MM = 500.0
 SOFTWARE_FPS = 8
 SOFTWARE_RENDERERS = ("llvmpipe", "softpipe", "swiftshader", "gdi generic", "basic render")
 FOLLOW = 0.08  # share of the way that the camera's centre goes to the hands with each scene; the floor likewise
+FRAMED = 1.2  # what is seen, over what the hands take
 
 _VERTEX = """
 attribute vec3 a_position;
@@ -156,6 +157,7 @@ class HandsView(QWidget):
         self._panned_mm = np.zeros(3)
         self._floor = -100.0
         self._settled = False  # the first hands are centred at once, later ones eased
+        self._zoomed = False  # by a person, who then decides how much is seen
         self._picture: QImage | None = None
         self._stale = True
         self._pace_s, self._drawn_s = 0.0, float("-inf")
@@ -180,7 +182,7 @@ class HandsView(QWidget):
         """Turn to one of VIEWS and take back any zoom and shift."""
         self.camera.azimuth, self.camera.elevation = VIEWS[name]
         self.camera.scale_factor = VISIBLE_MM
-        self._panned_mm = np.zeros(3)
+        self._panned_mm, self._zoomed = np.zeros(3), False
         self._place()
 
     def show_scene(self, scene: Scene) -> None:
@@ -199,6 +201,7 @@ class HandsView(QWidget):
             share = FOLLOW if self._settled else 1.0
             self._center = self._center + share * (middle - self._center)
             self._floor += share * (lowest - FLOOR_BELOW_MM - self._floor)
+            self._see_all(np.concatenate(list(joints.values())), share)
             self._settled = True
         self._place()
 
@@ -248,7 +251,7 @@ class HandsView(QWidget):
         self._place()
 
     def wheelEvent(self, event: QWheelEvent) -> None:
-        steps = event.angleDelta().y() / 120
+        steps, self._zoomed = event.angleDelta().y() / 120, True
         self.camera.scale_factor = float(np.clip(self.camera.scale_factor * 1.1**-steps, 60, 3000))
         self._place()
 
@@ -256,6 +259,14 @@ class HandsView(QWidget):
         node = HandNode(colors, shadow=shadow, parent=self._view.scene)
         node.visible = False
         return node
+
+    def _see_all(self, points_mm: np.ndarray, share: float) -> None:
+        """Step back as far as hands that are apart ask for, and come near again with them."""
+        if not self._zoomed:
+            longer = max(self.width(), self.height()) / max(1, min(self.width(), self.height()))
+            radius_mm = float(np.linalg.norm(points_mm - self._center, axis=1).max())
+            wanted_mm = max(VISIBLE_MM, FRAMED * 2 * radius_mm / longer)
+            self.camera.scale_factor += share * (wanted_mm - self.camera.scale_factor)
 
     def _place(self) -> None:
         """Point the camera at the hands; the floor steps under them by whole squares, so that it seems to lie still."""

@@ -149,6 +149,8 @@ def test_ctrl_c_ends_cleanly_with_130(tmp_path: Path, weights: Path) -> None:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        # A shell that runs the tests in the background has them, and so their children, ignore Ctrl-C.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     deadline = time.monotonic() + LIMIT_S
     table = out / "scenes.arrow"

@@ -1,6 +1,10 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
-from PyQt6.QtCore import QPoint, Qt
+from PyQt6.QtCore import QPoint, QPointF, Qt
+from PyQt6.QtGui import QWheelEvent
+from PyQt6.QtWidgets import QApplication
 
 from demo.gui.hand_mesh import VERTICES, WORLD_FROM_CAMERA, hand_vertices, world_from_camera
 from demo.gui.hands_view import HandsView
@@ -56,6 +60,31 @@ def test_the_front_view_is_upright_and_not_mirrored(view) -> None:
     joints = world_from_camera(hands.hand_joints_mm("right"))
     assert joints[JOINTS.index("middle4"), 2] > joints[WRIST, 2]
     assert joints[JOINTS.index("thumb4"), 0] > joints[JOINTS.index("pinky4"), 0]
+
+
+def test_hands_far_apart_are_both_seen_until_a_person_zooms(view, qtbot) -> None:
+    near = hands.scene()
+    shifts_mm = {"right": -350.0, "left": 350.0}
+    moved = [replace(h, joints_mm=np.add(h.joints_mm, (shifts_mm[h.side], 0, 0))) for h in near.hands]
+    view.show_scene(near)
+    close = view.camera.scale_factor
+    for _ in range(80):
+        view.show_scene(replace(near, hands=tuple(moved)))
+    mask = coloured(view.picture())
+    assert mask[:, : mask.shape[1] // 2].any() and mask[:, mask.shape[1] // 2 :].any()
+    assert not mask[:, [0, -1]].any()
+    assert view.camera.scale_factor > close
+    wheel(view, 1)
+    chosen = view.camera.scale_factor
+    for _ in range(20):
+        view.show_scene(near)
+    assert view.camera.scale_factor == chosen
+
+
+def wheel(view: HandsView, steps: int) -> None:
+    at = QPointF(view.rect().center())
+    no = Qt.KeyboardModifier.NoModifier, Qt.ScrollPhase.NoScrollPhase, False
+    QApplication.sendEvent(view, QWheelEvent(at, at, QPoint(), QPoint(0, 120 * steps), Qt.MouseButton.NoButton, *no))
 
 
 def test_named_views_show_different_sides(view) -> None:
