@@ -1,5 +1,6 @@
 """The overlay as a webcam of its own, where the system has a virtual camera (v4l2loopback, OBS, UnityCapture)."""
 
+from importlib import import_module
 from typing import Any
 
 from demo.overlay import paint
@@ -38,8 +39,7 @@ class VirtualCamera:
             self._camera = None
 
     def _open(self, width: int, height: int) -> Any:
-        import pyvirtualcam
-
+        pyvirtualcam: Any = import_module("pyvirtualcam")  # an extra that not everyone has
         try:
             self._camera = pyvirtualcam.Camera(width, height, _FPS, device=self._device or None)
         except (RuntimeError, ValueError, OSError) as error:
