@@ -3,7 +3,6 @@
 import sys
 from collections.abc import Callable, Iterable
 from contextlib import closing
-from dataclasses import replace
 from itertools import chain, islice
 from pathlib import Path
 from time import perf_counter
@@ -75,13 +74,7 @@ def _run(
     two_hands = 0
     start_s = perf_counter()
     backend = pipeline.backend
-    info = replace(
-        new_info(settings, source.name, settings.codec),
-        fps=source.fps,
-        backend=backend.name,
-        model=backend.model,
-        weights_sha256=backend.weights_sha256,
-    )
+    info = new_info(settings, source.name, pipeline.loaded, source.fps)
     try:
         folder = new_folder(settings.sessions) if settings.record and settings.sessions else out
         with VideoWriter(out / "overlay.mp4", source.fps) as video, SessionWriter(folder, info) as session:

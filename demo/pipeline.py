@@ -22,7 +22,7 @@ from demo.crop import bbox_from_parts, cut, whole_frame_bbox
 from demo.detector import BackgroundDetector, Detector, open_detector
 from demo.handedness import Handedness
 from demo.lift import Lift, intrinsics
-from demo.records import Detection, Frame, Hand, Scene, Side
+from demo.records import Detection, Frame, Hand, Loaded, Scene, Side
 from demo.settings import Settings
 from demo.smoothing import Smoothing
 from demo.tracker import Tracker, clamped_square
@@ -92,6 +92,12 @@ class Pipeline:
         self._tracker, self._handedness = Tracker(), Handedness()
         self._lift, self._smoothing = Lift(), Smoothing()
         self._since_look = 0
+
+    @property
+    def loaded(self) -> Loaded:
+        """The network and what runs it."""
+        backend = self.backend
+        return Loaded(backend.name, backend.model, backend.why, backend.weights_sha256)
 
     def __call__(self, frame: Frame) -> Scene:
         """The Scene of a frame. Frames come in the order of their time."""

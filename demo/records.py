@@ -1,4 +1,4 @@
-"""The records that travel through the loop: Frame, Detection, Hand, Scene.
+"""The records that travel through the loop: Frame, Detection, Hand, Scene; and what makes them: Loaded.
 
 Conventions, here once: pictures are RGB uint8 as the camera saw them (only the view mirrors). Pixels have (0, 0) at the
 centre of the top-left pixel. Camera space is x right, y down, z forward, in millimetres. Times are int64 nanoseconds of
@@ -60,3 +60,13 @@ class Scene:
     crop_origin: Literal["track", "detector", "segmentation", "none"]  # what placed the crop
     timings_ms: Mapping[str, float]  # stage -> milliseconds (track, detect, crop, predict, lift, smooth)
     emitted_ns: int  # when the loop finished this scene
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """The network that runs, and on what."""
+
+    backend: str
+    model: str
+    why: str  # one sentence: why this backend was chosen
+    weights_sha256: str = ""

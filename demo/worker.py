@@ -12,12 +12,11 @@ backend, stop the worker and start a new one (`demo.settings.needs_restart`).
 import threading
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass
 from time import monotonic
 
 from demo.latest import Latest
 from demo.pipeline import Pipeline, Settled, open_pipeline
-from demo.records import Frame, Scene
+from demo.records import Frame, Loaded, Scene
 from demo.settings import Settings, needs_restart
 from demo.sources import Source, open_source
 from demo.stats import Meter, Stats
@@ -33,16 +32,6 @@ WAITING = "Waiting for the first picture"
 MUCH_SKIPPED = 0.1
 #: So many scenes come first: loading and the first look leave frames behind on any computer.
 SETTLING_SCENES = 60
-
-
-@dataclass(frozen=True, slots=True)
-class Loaded:
-    """What the inference thread runs on."""
-
-    backend: str
-    model: str
-    why: str  # one sentence: why this backend was chosen
-    weights_sha256: str = ""
 
 
 class Worker:
@@ -104,10 +93,7 @@ class Worker:
     @property
     def loaded(self) -> Loaded | None:
         """Backend and model, once they are loaded. The backend may change by itself when a faster one is built."""
-        if self._pipeline is None:
-            return None
-        backend = self._pipeline.backend
-        return Loaded(backend.name, backend.model, backend.why, backend.weights_sha256)
+        return self._pipeline.loaded if self._pipeline is not None else None
 
     @property
     def source_name(self) -> str:

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
-from PyQt6.QtCore import QSize, Qt, pyqtSignal
+from PyQt6.QtCore import QSize, Qt, pyqtBoundSignal, pyqtSignal
 from PyQt6.QtGui import QColor, QPainter, QPaintEvent, QPen
 from PyQt6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QPushButton, QSlider, QToolButton, QWidget
 
@@ -60,8 +60,8 @@ class TopBar(QWidget):
         self.source = Picker("Camera or video", 250)
         self.backend = Picker("Backend that runs the network", 120)
         self.model = Picker("Network", 130)
-        self.pause = _tool("pause", "Pause (Space)", self.pause_asked)
-        self.record = _tool("record", "Record (R)", self.record_asked)
+        self.pause = self._tool("pause", "Pause (Space)", self.pause_asked)
+        self.record = self._tool("record", "Record (R)", self.record_asked)
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(theme.UNIT)
@@ -70,8 +70,8 @@ class TopBar(QWidget):
         row.addWidget(brand)
         row.addSpacing(2 * theme.UNIT)
         row.addWidget(self.source)
-        row.addWidget(_tool("open", "Open a video or a session (O)", self.open_asked))
-        row.addWidget(_tool("library", "Library of sessions (L)", self.library_asked))
+        row.addWidget(self._tool("open", "Open a video or a session (O)", self.open_asked))
+        row.addWidget(self._tool("library", "Library of sessions (L)", self.library_asked))
         row.addSpacing(theme.UNIT)
         for caption, picker in (("Backend", self.backend), ("Network", self.model)):
             label = QLabel(caption)
@@ -81,14 +81,19 @@ class TopBar(QWidget):
         row.addStretch(1)
         row.addWidget(self.record)
         row.addWidget(self.pause)
-        row.addWidget(_tool("camera", "Screenshot (S)", self.screenshot_asked))
-        row.addWidget(_tool("streams", "Streams to other programs (T)", self.streams_asked))
-        row.addWidget(_tool("full", "Full screen (F)", self.full_screen_asked))
-        row.addWidget(_tool("help", "Keyboard shortcuts (?)", self.help_asked))
+        row.addWidget(self._tool("camera", "Screenshot (S)", self.screenshot_asked))
+        row.addWidget(self._tool("streams", "Streams to other programs (T)", self.streams_asked))
+        row.addWidget(self._tool("full", "Full screen (F)", self.full_screen_asked))
+        row.addWidget(self._tool("help", "Keyboard shortcuts (?)", self.help_asked))
         self.source.activated.connect(self._source_picked)
         self.backend.activated.connect(lambda _: self._pick(backend=self.backend.currentData()))
         self.model.activated.connect(lambda _: self._pick(model=self.model.currentData()))
         self._fill()
+
+    def _tool(self, name: str, tip: str, asked: pyqtBoundSignal) -> QToolButton:
+        button = tool_button(name, tip)
+        button.clicked.connect(lambda _: asked.emit())
+        return button
 
     def offer(self, choices: Choices) -> None:
         """Fill the pickers with what this computer has."""
@@ -222,14 +227,14 @@ def _offer(picker: Picker, choices: dict[str, str], chosen: str) -> None:
     picker.setCurrentIndex(picker.findData(chosen))
 
 
-def _tool(name: str, tip: str, asked: object) -> QToolButton:
+def tool_button(name: str, tip: str) -> QToolButton:
+    """A button that shows an icon and says with ``tip`` what it does."""
     button = QToolButton()
     button.setIcon(icon(name))
     button.setIconSize(QSize(16, 16))
     button.setToolTip(tip)
     button.setAccessibleName(tip)
     button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-    button.clicked.connect(lambda _: asked.emit())
     return button
 
 

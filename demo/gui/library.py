@@ -4,10 +4,9 @@ from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
-from PyQt6.QtCore import QEvent, QObject, QSize, Qt, QUrl, pyqtSignal
-from PyQt6.QtGui import QColor, QDesktopServices, QIcon, QMouseEvent, QPainter, QPainterPath, QPaintEvent, QPixmap
+from PyQt6.QtCore import QSize, Qt, QUrl, pyqtSignal
+from PyQt6.QtGui import QColor, QDesktopServices, QIcon, QPainter, QPainterPath, QPixmap
 from PyQt6.QtWidgets import (
-    QFrame,
     QHBoxLayout,
     QInputDialog,
     QLabel,
@@ -16,11 +15,11 @@ from PyQt6.QtWidgets import (
     QListWidgetItem,
     QMessageBox,
     QPushButton,
-    QVBoxLayout,
     QWidget,
 )
 
 from demo.gui import theme
+from demo.gui.sheet import Sheet
 from demo.recording import library
 from demo.recording.finalise import finalise
 from demo.recording.library import Entry
@@ -37,8 +36,8 @@ QLineEdit:focus {{ border-color: {theme.ACCENT}; }}
 """
 
 
-class LibraryPanel(QWidget):
-    """Lies over its parent while it is shown; a click beside the sheet hides it.
+class LibraryPanel(Sheet):
+    """The sessions of a folder.
 
     ``opened`` carries a session's folder, ``said`` a sentence of what went wrong.
     """
@@ -47,8 +46,7 @@ class LibraryPanel(QWidget):
     said = pyqtSignal(str)
 
     def __init__(self, parent: QWidget, sessions: Path) -> None:
-        super().__init__(parent)
-        parent.installEventFilter(self)
+        super().__init__(parent, "Sessions", max_width=860)
         self.sessions = sessions
         self.entries: list[Entry] = []
         self.list = QListWidget()
@@ -68,45 +66,25 @@ class LibraryPanel(QWidget):
         self.notes.setAccessibleName("Notes")
         self.open, self.rename = QPushButton("Open"), QPushButton("Rename…")
         self.folder, self.trash = QPushButton("Show folder"), QPushButton("Move to trash")
-        self.finish, self.close_button = QPushButton("Finalise"), QPushButton("Close")
+        self.finish = QPushButton("Finalise")
         self._lay_out()
         self._connect()
-        self.hide()
 
     def _lay_out(self) -> None:
-        sheet = QFrame()
-        sheet.setObjectName("panel")
-        sheet.setStyleSheet(_STYLE)
-        sheet.setMaximumWidth(860)
-        column = QVBoxLayout(sheet)
-        column.setContentsMargins(28, 20, 28, 20)
-        column.setSpacing(theme.UNIT)
-        head = QHBoxLayout()
-        title = QLabel("Sessions")
-        title.setObjectName("brand")
-        head.addWidget(title)
-        head.addSpacing(theme.UNIT)
-        head.addWidget(self.room)
-        head.addStretch(1)
-        head.addWidget(self.close_button)
-        column.addLayout(head)
-        column.addWidget(self.list)
-        column.addWidget(self.empty)
-        column.addWidget(self.notes)
+        self.panel.setStyleSheet(_STYLE)
+        self.head.insertSpacing(1, theme.UNIT)
+        self.head.insertWidget(2, self.room)
+        self.column.addWidget(self.list)
+        self.column.addWidget(self.empty)
+        self.column.addWidget(self.notes)
         foot = QHBoxLayout()
         for button in (self.open, self.rename, self.folder, self.finish):
             foot.addWidget(button)
         foot.addStretch(1)
         foot.addWidget(self.trash)
-        column.addLayout(foot)
-        around = QHBoxLayout(self)
-        around.setContentsMargins(24, 24, 24, 24)
-        around.addStretch(1)
-        around.addWidget(sheet, 20, Qt.AlignmentFlag.AlignVCenter)
-        around.addStretch(1)
+        self.column.addLayout(foot)
 
     def _connect(self) -> None:
-        self.close_button.clicked.connect(self.toggle)
         self.list.currentRowChanged.connect(lambda _: self._show_selected())
         self.list.itemDoubleClicked.connect(lambda _: self._open())
         self.notes.editingFinished.connect(self._save_notes)
@@ -123,15 +101,9 @@ class LibraryPanel(QWidget):
         return self.entries[row] if 0 <= row < len(self.entries) else None
 
     def toggle(self) -> None:
-        """Show or hide."""
-        if self.isHidden():
-            self.refresh()
-            self.setGeometry(self.parentWidget().rect())
-            self.show()
-            self.raise_()
+        super().toggle()
+        if not self.isHidden():
             self.list.setFocus()
-        else:
-            self.hide()
 
     def refresh(self, select: Path | None = None) -> None:
         """Look at the folder again; what was selected stays selected, unless another session is to be."""
@@ -195,21 +167,6 @@ class LibraryPanel(QWidget):
         except UserError as error:
             self.said.emit(str(error))
         self.refresh(changed if isinstance(changed, Path) else None)
-
-    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
-        if event is not None and event.type() == QEvent.Type.Resize:
-            self.setGeometry(self.parentWidget().rect())
-        return False
-
-    def mousePressEvent(self, event: QMouseEvent | None) -> None:
-        self.hide()
-
-    def paintEvent(self, event: QPaintEvent | None) -> None:
-        painter = QPainter(self)
-        shade = QColor(theme.GROUND)
-        shade.setAlpha(190)
-        painter.fillRect(self.rect(), shade)
-        painter.end()
 
 
 def described(entry: Entry) -> str:

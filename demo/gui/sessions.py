@@ -1,6 +1,5 @@
 """What the window does with sessions: record, mark, list, export, and offer to end what a crash left."""
 
-from dataclasses import replace
 from pathlib import Path
 from time import monotonic_ns
 from typing import TYPE_CHECKING
@@ -162,15 +161,14 @@ class Sessions(QObject):
         loaded = worker.loaded
         if loaded is None:
             return
-        info = new_info(settings, worker.source_name, settings.codec)
-        info = replace(info, backend=loaded.backend, model=loaded.model, weights_sha256=loaded.weights_sha256)
+        info = new_info(settings, worker.source_name, loaded, worker.source_fps)
         try:
             folder = new_folder(self.folder)
         except OSError as error:
             self.failed.emit(why_not(self.folder, error))
             return
         self._marks = 0
-        self.recorder = Recorder(folder, replace(info, fps=worker.source_fps))
+        self.recorder = Recorder(folder, info)
 
     def _say_end(self, state: RecorderState) -> None:
         if state.error:

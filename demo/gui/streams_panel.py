@@ -1,20 +1,11 @@
 """The sheet that starts and stops streams, and says who listens and how to."""
 
-from PyQt6.QtCore import QEvent, QObject, Qt
-from PyQt6.QtGui import QColor, QGuiApplication, QMouseEvent, QPainter, QPaintEvent
-from PyQt6.QtWidgets import (
-    QCheckBox,
-    QFrame,
-    QGridLayout,
-    QHBoxLayout,
-    QLabel,
-    QLineEdit,
-    QPushButton,
-    QVBoxLayout,
-    QWidget,
-)
+from PyQt6.QtCore import Qt
+from PyQt6.QtGui import QGuiApplication
+from PyQt6.QtWidgets import QCheckBox, QGridLayout, QHBoxLayout, QLabel, QLineEdit, QPushButton, QWidget
 
 from demo.gui import theme
+from demo.gui.sheet import Sheet
 from demo.settings import Settings
 from demo.streams.address import Network
 from demo.streams.hub import streams_of
@@ -75,12 +66,11 @@ def said(state: State | None) -> str:
     return " · ".join(parts)
 
 
-class StreamsPanel(QWidget):
-    """Lies over its parent while it is shown; a click beside the sheet hides it. Owns the streams."""
+class StreamsPanel(Sheet):
+    """Owns the streams."""
 
     def __init__(self, parent: QWidget, settings: Settings) -> None:
-        super().__init__(parent)
-        parent.installEventFilter(self)
+        super().__init__(parent, "Streams to other programs", max_width=940)
         self.hub = streams_of(settings)
         self.rows = {name: StreamRow(protocol) for name, protocol in PROTOCOLS.items()}
         for stream in settings.streams:
@@ -92,26 +82,11 @@ class StreamsPanel(QWidget):
         self.token.setReadOnly(True)
         self.token.setFixedWidth(170)
         self.token.setAccessibleName("Token")
-        self._sheet = QFrame()
-        self._sheet.setObjectName("panel")
-        self._sheet.setMaximumWidth(940)
         self._lay_out()
         self._connect()
-        self.hide()
         self.refresh()
 
     def _lay_out(self) -> None:
-        column = QVBoxLayout(self._sheet)
-        column.setContentsMargins(28, 20, 28, 20)
-        column.setSpacing(theme.UNIT)
-        head = QHBoxLayout()
-        title = QLabel("Streams to other programs")
-        title.setObjectName("brand")
-        head.addWidget(title)
-        head.addStretch(1)
-        self.close_button = QPushButton("Close")
-        head.addWidget(self.close_button)
-        column.addLayout(head)
         grid = QGridLayout()
         grid.setHorizontalSpacing(14)
         grid.setVerticalSpacing(10)
@@ -121,39 +96,23 @@ class StreamsPanel(QWidget):
         for n, row in enumerate(self.rows.values()):
             for place, widget in enumerate((row.switch, row.title, row.address, row.status, row.copy)):
                 grid.addWidget(widget, n, place)
-        column.addLayout(grid)
+        self.column.addLayout(grid)
         foot = QHBoxLayout()
         foot.addWidget(self.network)
         foot.addStretch(1)
         foot.addWidget(self.token)
-        column.addLayout(foot)
+        self.column.addLayout(foot)
         self.hint = QLabel("")
         self.hint.setObjectName("caption")
         self.hint.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        column.addWidget(self.hint)
-        around = QHBoxLayout(self)
-        around.setContentsMargins(24, 24, 24, 24)
-        around.addStretch(1)
-        around.addWidget(self._sheet, 20, Qt.AlignmentFlag.AlignVCenter)
-        around.addStretch(1)
+        self.column.addWidget(self.hint)
 
     def _connect(self) -> None:
-        self.close_button.clicked.connect(self.toggle)
         self.network.clicked.connect(self._allow)
         for name, row in self.rows.items():
             row.switch.clicked.connect(lambda on, name=name: self._switch(name, on))
             row.copy.clicked.connect(lambda _, name=name: self._copy(name))
             row.address.editingFinished.connect(lambda name=name: self._address_edited(name))
-
-    def toggle(self) -> None:
-        """Show or hide."""
-        if self.isHidden():
-            self.setGeometry(self.parentWidget().rect())
-            self.refresh()
-            self.show()
-            self.raise_()
-        else:
-            self.hide()
 
     def refresh(self) -> None:
         """Follow the streams; a few times a second is enough."""
@@ -192,19 +151,3 @@ class StreamsPanel(QWidget):
         text = example(name, address, self.hub.network)
         QGuiApplication.clipboard().setText(text)
         self.hint.setText(f"Copied: {text}")
-
-    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
-        if event.type() == QEvent.Type.Resize:
-            self.setGeometry(self.parentWidget().rect())
-        return False
-
-    def mousePressEvent(self, event: QMouseEvent | None) -> None:
-        if not self._sheet.geometry().contains(event.position().toPoint()):
-            self.hide()
-
-    def paintEvent(self, event: QPaintEvent | None) -> None:
-        painter = QPainter(self)
-        shade = QColor(theme.GROUND)
-        shade.setAlpha(190)
-        painter.fillRect(self.rect(), shade)
-        painter.end()

@@ -3,12 +3,12 @@
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from PyQt6.QtCore import QEvent, QPoint, QPointF, QRectF, QSize, Qt, pyqtSignal
+from PyQt6.QtCore import QEvent, QPoint, QPointF, QRectF, Qt, pyqtSignal
 from PyQt6.QtGui import QColor, QImage, QMouseEvent, QPainter, QPaintEvent, QPen, QPixmap, QPolygonF
-from PyQt6.QtWidgets import QHBoxLayout, QLabel, QMenu, QPushButton, QSizePolicy, QToolButton, QVBoxLayout, QWidget
+from PyQt6.QtWidgets import QHBoxLayout, QLabel, QMenu, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from demo.gui import theme
-from demo.gui.controls import Picker
+from demo.gui.controls import Picker, tool_button
 from demo.gui.icons import icon
 from demo.recording.export import EXPORTS
 from demo.recording.player import SPEEDS, Player, playing_times_ns
@@ -138,9 +138,9 @@ class Transport(QWidget):
         super().__init__()
         self.player: Player | None = None
         self._session: object = None
-        self.play = _tool("pause", "Pause (Space)")
-        self.back, self.forward = _tool("back", "Step back (Left)"), _tool("forward", "Step on (Right)")
-        self.loop = _tool("again", "Start again at the end")
+        self.play = tool_button("pause", "Pause (Space)")
+        self.back, self.forward = tool_button("back", "Step back (Left)"), tool_button("forward", "Step on (Right)")
+        self.loop = tool_button("again", "Start again at the end")
         self.loop.setCheckable(True)
         self.timeline = Timeline()
         self.time = QLabel("0:00.0 / 0:00.0")
@@ -213,13 +213,3 @@ def clock(time_ns: int) -> str:
     """Minutes, seconds and tenths."""
     tenths = time_ns // 100_000_000
     return f"{tenths // 600}:{tenths // 10 % 60:02d}.{tenths % 10}"
-
-
-def _tool(name: str, tip: str) -> QToolButton:
-    button = QToolButton()
-    button.setIcon(icon(name))
-    button.setIconSize(QSize(16, 16))
-    button.setToolTip(tip)
-    button.setAccessibleName(tip)
-    button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-    return button

@@ -10,6 +10,7 @@ from typing import Any
 
 from demo.recording.format import INFO, VERSION
 from demo.recording.video import Codec
+from demo.records import Loaded
 from demo.settings import Settings
 
 
@@ -43,17 +44,22 @@ class Info:
     hands_share: tuple[float, float] = (0.0, 0.0)  # of the Scenes with a right, with a left hand
 
 
-def new_info(settings: Settings, source_name: str, codec: Codec = "h264") -> Info:
+def new_info(settings: Settings, source_name: str, loaded: Loaded | None = None, fps: float | None = None) -> Info:
     """The info of a recording that starts now."""
+    loaded = loaded or Loaded(backend="", model="", why="")
     return Info(
         app_version=app_version(),
         started_wall_ns=time_ns(),
         started_monotonic_ns=monotonic_ns(),
         source=settings.source,
         source_name=source_name,
+        fps=fps,
+        backend=loaded.backend,
+        model=loaded.model,
+        weights_sha256=loaded.weights_sha256,
         smooth=settings.smooth,
         prior=settings.prior,
-        codec=codec,
+        codec=settings.codec,
     )
 
 

@@ -16,10 +16,9 @@ import numpy as np
 
 from demo.latest import Latest
 from demo.recording.reader import Session, read_session
-from demo.records import Scene
+from demo.records import Loaded, Scene
 from demo.settings import Settings, needs_restart
 from demo.stats import Stats
-from demo.worker import Loaded
 from digit.errors import UserError
 
 SPEEDS = (0.1, 0.25, 0.5, 1.0, 2.0, 4.0)

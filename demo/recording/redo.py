@@ -92,14 +92,7 @@ def redo(
         if session is not None:
             settings = settings_of(session, settings)
         with closing(open_pipeline(settings, tell)) as pipeline:
-            backend = pipeline.backend
-            info = replace(
-                new_info(settings, source.name, settings.codec),
-                fps=source.fps,
-                backend=backend.name,
-                model=backend.model,
-                weights_sha256=backend.weights_sha256,
-            )
+            info = new_info(settings, source.name, pipeline.loaded, source.fps)
             if session is not None:
                 old = session.info
                 started = (old.started_wall_ns, old.started_monotonic_ns)

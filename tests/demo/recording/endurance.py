@@ -40,7 +40,7 @@ def main() -> None:
     scenes = [scene(i, t=i / FPS) for i in range(90)]
     total, memory, late_ms, longest_put_ms = int(arguments.minutes * 60 * FPS), [], 0.0, 0.0
     with tempfile.TemporaryDirectory() as folder:
-        recorder = Recorder(Path(folder) / "session", new_info(Settings(), "endurance", arguments.codec))
+        recorder = Recorder(Path(folder) / "session", new_info(Settings(codec=arguments.codec), "endurance"))
         start_ns, cpu_s = time.monotonic_ns(), time.process_time()
         for i in range(total):
             due_ns = start_ns + i * 1_000_000_000 // FPS

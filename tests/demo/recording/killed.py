@@ -16,7 +16,7 @@ SCENES = scenes(14)
 
 def keep_recording(folder: Path, codec: Any, written: Any) -> None:
     """``written`` counts the Scenes that are whole."""
-    writer = SessionWriter(folder, new_info(Settings(), "killed", codec))
+    writer = SessionWriter(folder, new_info(Settings(codec=codec), "killed"))
     for i in range(100_000):
         frame = replace(SCENES[i % 14].frame, index=i, time_ns=10**9 + i * 33_000_000)
         writer.write(replace(SCENES[i % 14], frame=frame))

@@ -116,7 +116,10 @@ def small_disk(tmp_path: Path):
 @pytest.mark.parametrize("codec", ["h264", "mjpeg"])
 def test_full_disk(small_disk: Path, codec: str) -> None:
     folder, made, written = small_disk / "session", scenes(14, 180, 320), 0
-    with pytest.raises(writer_module.WRITE_ERRORS), SessionWriter(folder, new_info(Settings(), "x", codec)) as writer:
+    with (
+        pytest.raises(writer_module.WRITE_ERRORS),
+        SessionWriter(folder, new_info(Settings(codec=codec), "x")) as writer,
+    ):
         for i in range(100_000):
             scene = made[i % 14]
             object.__setattr__(scene.frame, "time_ns", 10**9 + i * 33_000_000)
