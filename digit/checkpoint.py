@@ -1,7 +1,8 @@
 """Weights on disk: one safetensors file a network, its metadata in the header. Torch is imported only to load or save.
 
 Metadata: ``format`` and ``format_version``, ``model`` (the name of a variant, `digit.variants.find`), ``created`` (UTC)
-and ``recipe`` (JSON: data, seed, figures, whatever made the weights). Half-precision storage is allowed; weights load
+and ``recipe`` (JSON: data, seed, figures, whatever made the weights); ``calibration`` (JSON, `digit.calibration`) once
+that has been fitted. Half-precision storage is allowed; weights load
 as float32.
 
     python -m digit.checkpoint import FILE OUT    the authors' PyTorch checkpoint to our format
@@ -17,6 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from digit.calibration import Calibration
 from digit.errors import UserError
 from digit.official import bare, official_from_ours, ours_from_official
 from digit.variants import find
@@ -80,14 +82,7 @@ def save(
         name: tensor.detach().cpu().to(stored if tensor.is_floating_point() else tensor.dtype).contiguous()
         for name, tensor in network.state_dict().items()
     }
-    part = path.with_name(path.name + ".part")
-    try:
-        part.write_bytes(bytes_from_tensors(tensors, header))
-        part.replace(path)
-    except OSError as error:
-        raise UserError(f"The weights cannot be written to {path}: {error.strerror or error}.") from error
-    finally:
-        part.unlink(missing_ok=True)
+    _write(path, bytes_from_tensors(tensors, header))
 
 
 def read_metadata(path: Path) -> dict[str, Any]:
@@ -110,6 +105,37 @@ def read_metadata(path: Path) -> dict[str, Any]:
         return {**header, "recipe": json.loads(header.get("recipe", "{}"))}
     except json.JSONDecodeError as error:
         raise UserError(f"{path} has a damaged header; fetch or train the weights again.") from error
+
+
+def calibration(path: Path) -> Calibration | None:
+    """What makes the answers of these weights probabilities; None for weights that nobody calibrated. Needs no torch.
+
+    Raises:
+        UserError: as `read_metadata`, or the calibration is damaged.
+    """
+    written = read_metadata(path).get("calibration")
+    if written is None:
+        return None
+    try:
+        return Calibration(**{name: float(number) for name, number in json.loads(written).items()})
+    except (ValueError, TypeError, AttributeError) as error:
+        raise UserError(
+            f"{path} has a damaged calibration; run 'python -m digit.training.calibration' on it again."
+        ) from error
+
+
+def write_calibration(path: Path, fitted: Calibration) -> None:
+    """Keep a calibration in the header of a weights file; its tensors stay as they are. Needs no torch.
+
+    Raises:
+        UserError: as `read_metadata`, or the file cannot be written.
+    """
+    from safetensors.numpy import save as bytes_from_tensors
+
+    read_metadata(path)
+    file = _open(path, "numpy")
+    tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+    _write(path, bytes_from_tensors(tensors, {**file.metadata(), "calibration": json.dumps(fitted.as_dict())}))
 
 
 def load(path: Path) -> "nn.Module":
@@ -186,6 +212,18 @@ def sha256(path: Path) -> str:
     """Hexadecimal sha256 of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _write(path: Path, content: bytes) -> None:
+    """The file appears whole or not at all."""
+    part = path.with_name(path.name + ".part")
+    try:
+        part.write_bytes(content)
+        part.replace(path)
+    except OSError as error:
+        raise UserError(f"The weights cannot be written to {path}: {error.strerror or error}.") from error
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def _open(path: Path, framework: str) -> Any:

@@ -83,7 +83,7 @@ def export(weights: Path, out: Path) -> dict[str, float]:
     """
     if out.suffix not in WRITERS:
         raise UserError(f"{out} has no ending that names a form; end it in {' or '.join(WRITERS)}.")
-    predictor = Predictor(checkpoint.load(weights)).eval()
+    predictor = Predictor(checkpoint.load(weights), checkpoint.calibration(weights)).eval()
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         WRITERS[out.suffix](predictor, out)

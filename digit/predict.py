@@ -10,13 +10,16 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from digit import heatmap
+from digit.calibration import Calibration
 from digit.internet import PEAK, InterNetOutput
 from digit.model import DigitOutput
 from digit.prediction import CROP_SIZE
-from digit.skeleton import BACKGROUND, FIRST_PART, PART_CLASSES
+from digit.skeleton import BACKGROUND, FIRST_PART, JOINTS_PER_HAND, PART_CLASSES
 
 #: Cells to a side of a prediction's part labels.
 LABEL_SIZE = 128
+#: Heatmap masses are kept this far from 0 and 1, where their logit has no end.
+_LEAST_MASS = 1e-4
 
 Output = DigitOutput | InterNetOutput
 
@@ -25,8 +28,8 @@ class Decoded(NamedTuple):
     """What any network of `digit.variants` says of B crops."""
 
     joints_2p5d: Tensor  # (B, 42, 3) float32: x, y in crop pixels, z in mm relative to the own wrist
-    confidence: Tensor  # (B, 42) in [0, 1]
-    handedness: Tensor  # (B, 2) probability of right, left
+    confidence: Tensor  # (B, 42) in [0, 1]: the heatmap's mass at the joint, not calibrated
+    handedness: Tensor  # (B, 2) probability of right, left, not calibrated
     root_depth_mm: Tensor  # (B,) left wrist z minus right wrist z
     part_logits: Tensor | None  # (B, classes, size, size) as `digit.variants.Segmentation`; None without one
 
@@ -35,9 +38,9 @@ class PredictionTensors(NamedTuple):
     """`digit.prediction.Prediction` for B crops."""
 
     joints_2p5d: Tensor  # as in `Decoded`
-    confidence: Tensor  # as in `Decoded`
+    confidence: Tensor  # (B, 42) in [0, 1], see `Predictor`
     part_labels: Tensor  # (B, 128, 128) uint8
-    handedness: Tensor  # as in `Decoded`
+    handedness: Tensor  # (B, 2) in [0, 1], see `Predictor`
     root_depth_mm: Tensor  # as in `Decoded`
 
 
@@ -72,10 +75,32 @@ def _highest_joints(output: InterNetOutput) -> tuple[Tensor, Tensor]:
     return torch.cat((xy, z_mm.unsqueeze(2)), dim=2), (height / PEAK).clamp(0, 1)
 
 
-def read_output(output: Output) -> PredictionTensors:
-    """`decode`, with labels in the place of logits."""
+def read_output(output: Output, calibration: Calibration | None = None) -> PredictionTensors:
+    """`decode` with labels in the place of logits and, with a calibration, with probabilities that hold."""
     joints, confidence, handedness, root_depth_mm, part_logits = decode(output)
+    if calibration is not None:
+        confidence = joint_probability(confidence, hand_sizes(joints), calibration)
+        handedness = presence_probability(output.handedness_logits, calibration)
     return PredictionTensors(joints, confidence, part_labels(part_logits, joints), handedness, root_depth_mm)
+
+
+def hand_sizes(joints: Tensor) -> Tensor:
+    """Longer side (B, 2) of the box around each hand's joints (B, 42, 3), over the crop's side; at least a pixel."""
+    xy = joints[..., :2].unflatten(1, (2, JOINTS_PER_HAND))
+    return (xy.amax(dim=2) - xy.amin(dim=2)).amax(dim=2).clamp(min=1) / CROP_SIZE
+
+
+def joint_probability(mass: Tensor, sizes: Tensor, by: Calibration) -> Tensor:
+    """Calibrated confidence (B, 42) of heatmap masses (B, 42) in hands of ``sizes`` (B, 2), see `Calibration`."""
+    mass = mass.clamp(_LEAST_MASS, 1 - _LEAST_MASS).unflatten(1, (2, JOINTS_PER_HAND))
+    sharpness = by.mass * (mass / (1 - mass)).log()
+    # Differences, because int8 networks keep them in float32, while sums become int8 (`digit.backends.quantize`).
+    return (sharpness - (-by.size * sizes.log().unsqueeze(2) - by.offset)).sigmoid().flatten(1)
+
+
+def presence_probability(logits: Tensor, by: Calibration) -> Tensor:
+    """Calibrated handedness (B, 2) of a network's logits (B, 2)."""
+    return (by.presence * logits.float() - (-by.presence_offset)).sigmoid()
 
 
 def part_labels(logits: Tensor | None, joints: Tensor) -> Tensor:
@@ -102,11 +127,15 @@ def takes_prior(network: nn.Module) -> bool:
 
 
 class Predictor(nn.Module):
-    """A network with its input and output stages around it."""
+    """A network with its input and output stages around it.
 
-    def __init__(self, network: nn.Module):
+    Without a calibration, confidence is the heatmap's mass at the joint and handedness the network's own probability.
+    """
+
+    def __init__(self, network: nn.Module, calibration: Calibration | None = None):
         super().__init__()
         self.network = network
+        self.calibration = calibration
         self.takes_prior = takes_prior(network)
 
     def forward(self, crop: Tensor, prior: Tensor) -> PredictionTensors:
@@ -117,4 +146,5 @@ class Predictor(nn.Module):
             prior: (B, 42, 4) float32 as `digit.prediction.Prior`; zeros = none. Networks without one ignore it.
         """
         image = crop.permute(0, 3, 1, 2).float() / 255
-        return read_output(self.network(image, prior) if self.takes_prior else self.network(image))
+        output = self.network(image, prior) if self.takes_prior else self.network(image)
+        return read_output(output, self.calibration)

@@ -16,7 +16,7 @@ class Prediction:
     """Both hands in one crop. Arrays are read-only."""
 
     joints_2p5d: np.ndarray  # (42, 3) float32: x, y in crop pixels; z in mm relative to the joint's own wrist
-    confidence: np.ndarray  # (42,) float32 in [0, 1], from the joint's heatmap
+    confidence: np.ndarray  # (42,) float32: probability that the joint is right (`digit.calibration`)
     part_labels: np.ndarray  # (128, 128) uint8: part class of each cell (`digit.skeleton`)
     handedness: np.ndarray  # (2,) float32: probability that the right, the left hand is in the crop
     root_depth_mm: float  # left wrist z minus right wrist z

@@ -56,7 +56,7 @@ def loaded(weights: Path) -> "Predictor":
     """The network of a weights file with its input and output stages, float32. Imports torch."""
     from digit.predict import Predictor
 
-    return Predictor(checkpoint.load(weights)).eval()
+    return Predictor(checkpoint.load(weights), checkpoint.calibration(weights)).eval()
 
 
 def reference_input() -> tuple[np.ndarray, np.ndarray]:

@@ -1,4 +1,4 @@
-"""Synthetic crops with truth that come with the program (`digit.training.calibration` drew them), in one file.
+"""Synthetic crops with truth that come with the program (`digit.training.samples` drew them), in one file.
 
 Half of them calibrate int8 networks, the other half, which no network learned from, measures what int8 costs. The first
 of these is also what every backend is checked on when it is loaded (`digit.backends.check`).
