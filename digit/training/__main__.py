@@ -64,6 +64,11 @@ def arguments() -> argparse.ArgumentParser:
     changed.add_argument("--trunk-rate", type=float, help="that of the backbone's trunk; 0 freezes it")
     changed.add_argument("--decay", type=int, help="digit-lite: last steps, over which the rate falls to zero")
     changed.add_argument("--no-augment", dest="augment", action="store_false", help="the same crops in each epoch")
+    changed.add_argument(
+        "--likelihood",
+        action="store_true",
+        help="also learn from the likelihood of heatmaps and root-depth bins, which the paper does not: for short runs",
+    )
     changed.add_argument("--size", type=_size, default=256, help="pixels to a side that crops are shrunk to")
     changed.add_argument(
         "--trunk",

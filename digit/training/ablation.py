@@ -9,9 +9,10 @@ a command that was stopped goes on with it, finished cells are not trained again
 measuring, the whole takes longer.
 
 A budget of minutes is far from the paper's days, so the cells are small: the lite backbone, crops shrunk to ``--size``,
-the paper's ablation schedule (a tenth of the rate after one and two thirds) from a higher rate, and no augmentation,
-which few samples do not need. OUT/table.md and OUT/table.json get the table, with 95 % intervals by bootstrap over
-pictures and seeds, and whether the paper's order appears.
+the paper's ablation schedule (a tenth of the rate after one and two thirds) from a higher rate, no augmentation,
+which few samples do not need, and in all rows alike the likelihoods of `digit.training.likelihood` beside the paper's
+losses, which alone would hardly begin to learn. OUT/table.md and OUT/table.json get the table, with 95 % intervals by
+bootstrap over pictures and seeds, and whether the paper's order appears.
 """
 
 import argparse
@@ -130,7 +131,7 @@ def seconds_a_sample(run: "Run", steps: int = 2) -> float:
         for step in range(steps + 1):  # the first one is slower
             started = time.monotonic()
             optimise(
-                learner.net, learner.optimizer, learner.scaler, objective(variant, stage), [batch],
+                learner.net, learner.optimizer, learner.scaler, objective(variant, stage, run.likelihood), [batch],
                 precision=run.precision, prior=False, size=run.size, clip=None,
             )  # fmt: skip
             training += stage.share * (time.monotonic() - started) / steps if step else 0.0
@@ -188,6 +189,7 @@ def _run(ablation: Ablation, row: Row, seed: int, steps: int) -> "Run":
         steps=steps,
         size=ablation.size,
         augment=False,
+        likelihood=True,
         trunk=ablation.trunk,
         seed=seed,
         device=ablation.device,

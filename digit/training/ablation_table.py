@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from digit.errors import UserError
+from digit.evaluation.paper import ROWS_OF_VARIANT, TABLES
 from digit.skeleton import JOINTS_PER_HAND, WRIST
 from digit.training.intervals import Interval, Ratio, difference, interval
 
@@ -29,18 +30,26 @@ class Row:
     better_than: tuple[str, ...] = ()  # variants, by the paper's MPJPE
 
 
+def _row(table: str, variant: str, *better_than: str) -> Row:
+    """The row of the paper's table that is this variant's."""
+    rows = TABLES[table].rows
+    name = next(name for name in ROWS_OF_VARIANT[variant] if name in rows)
+    mpjpe_mm, *others = (cell for cell in rows[name] if isinstance(cell, float))
+    return Row(name, variant, mpjpe_mm, others[0] if table == "2" else None, better_than)
+
+
 ROWS: dict[int, tuple[Row, ...]] = {
     2: (
-        Row("Baseline", "baseline", 21.91, 36.73),
-        Row("Baseline + BL", "baseline-bl", 20.43, 38.84, ("baseline",)),
-        Row("Baseline + BL + SL", "baseline-bl-sl", 19.72, 34.51, ("baseline-bl",)),
-        Row("Baseline + BL + SF*", "sf-unsupervised", 20.31, 40.09),
-        Row("Baseline + BL + SF (ours)", "digit-w32", 19.05, 34.14, ("baseline-bl-sl", "sf-unsupervised")),
+        _row("2", "baseline"),
+        _row("2", "baseline-bl", "baseline"),
+        _row("2", "baseline-bl-sl", "baseline-bl"),
+        _row("2", "sf-unsupervised"),
+        _row("2", "digit-w32", "baseline-bl-sl", "sf-unsupervised"),
     ),
     7: (
-        Row("Prob. part segm.", "segm-to-pose", 20.01, None, ("lr-probabilistic", "segm-to-pose-two-stage")),
-        Row("Prob. LR segm.", "lr-probabilistic", 21.19, None, ("lr-mask",)),
-        Row("LR masks", "lr-mask", 36.05),
+        _row("7", "segm-to-pose", "lr-probabilistic", "segm-to-pose-two-stage"),
+        _row("7", "lr-probabilistic", "lr-mask"),
+        _row("7", "lr-mask"),
         Row("Part labels (sec. 4.3)", "segm-to-pose-hard", 25.49),
         Row("Two stages (sec. 4.3)", "segm-to-pose-two-stage", 23.52, None, ("segm-to-pose-hard",)),
     ),

@@ -9,10 +9,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from digit.heatmap import depth_from_mm, depth_under, expectation_2d, soft_argmax_1d
+from digit.heatmap import depth_from_mm, depth_under, expectation_2d, soft_argmax_1d, softmax_2d
 from digit.model import DigitOutput
 from digit.prediction import CROP_SIZE
 from digit.skeleton import BONES_42
+from digit.training.likelihood import bin_nll, heatmap_nll
 
 HEATMAP_SIZE = 64
 #: Class of the cells of which nobody knows the part.
@@ -28,9 +29,10 @@ class LiteTerms(NamedTuple):
     parts: Tensor  # eq. 7, mean over known cells
     handedness: Tensor  # binary cross-entropy
     root_depth: Tensor  # L1 on the 64-bin scale, where both hands are
+    root_bins: Tensor  # cross-entropy to a Gaussian of two bins, where both hands are
 
 
-WEIGHTS = LiteTerms(*map(torch.tensor, (0.5, 0.4, 0.2, 2.0, 2.0, 0.3)))
+WEIGHTS = LiteTerms(*map(torch.tensor, (0.5, 0.4, 0.2, 2.0, 2.0, 0.3, 1.0)))
 
 
 def lite_terms(output: DigitOutput, batch: dict[str, Tensor]) -> LiteTerms:
@@ -39,12 +41,10 @@ def lite_terms(output: DigitOutput, batch: dict[str, Tensor]) -> LiteTerms:
     count = valid.sum().clamp(min=1)
     target_xy = batch["joints"][..., :2] * (HEATMAP_SIZE / CROP_SIZE)
     target_z = depth_from_mm(batch["joints"][..., 2])
-    logits = output.heatmap_logits.float()
-    log_p = logits.flatten(2).log_softmax(dim=-1)
-    heat = gaussian(target_xy).flatten(2)
-    heatmap = (-(heat * log_p).sum(dim=-1) * valid).sum() / count
+    logits = output.heatmap_logits
+    heatmap = (heatmap_nll(logits, target_xy) * valid).sum() / count
 
-    p = log_p.exp().view_as(logits)
+    p = softmax_2d(logits)
     xy = expectation_2d(p)
     z = depth_under(p, output.depth_maps)
     error = (xy - target_xy).abs().sum(dim=-1) + (z - target_z).abs()
@@ -59,8 +59,9 @@ def lite_terms(output: DigitOutput, batch: dict[str, Tensor]) -> LiteTerms:
 
     known = (batch["hands"] >= 0).float()
     both = (batch["hands"] > 0).all(dim=1).float()
-    bins = soft_argmax_1d(output.root_depth_logits.float())
-    root = ((bins - depth_from_mm(batch["root_depth_mm"]).clamp(0, 63)).abs() * both).sum() / both.sum().clamp(min=1)
+    bins = soft_argmax_1d(output.root_depth_logits)
+    target_bins = depth_from_mm(batch["root_depth_mm"]).clamp(0, 63)
+    pairs = both.sum().clamp(min=1)
     assert output.part_logits is not None
     parts = batch["parts"].long()
     parts_sum = F.cross_entropy(output.part_logits.float(), parts, ignore_index=UNKNOWN_PART, reduction="sum")
@@ -72,18 +73,10 @@ def lite_terms(output: DigitOutput, batch: dict[str, Tensor]) -> LiteTerms:
         handedness=F.binary_cross_entropy_with_logits(
             output.handedness_logits.float(), batch["hands"].clamp(min=0), weight=known
         ),
-        root_depth=root,
+        root_depth=((bins - target_bins).abs() * both).sum() / pairs,
+        root_bins=(bin_nll(output.root_depth_logits, target_bins) * both).sum() / pairs,
     )
 
 
 def total(terms: LiteTerms) -> Tensor:
     return torch.stack([w * t for w, t in zip(WEIGHTS, terms, strict=True)]).sum()
-
-
-def gaussian(xy: Tensor, sigma: float = 1.0) -> Tensor:
-    """(B, J, 2) heatmap cells to normalised Gaussians (B, J, 64, 64)."""
-    grid = torch.arange(HEATMAP_SIZE, device=xy.device, dtype=xy.dtype)
-    column = torch.exp(-((xy[..., 0, None] - grid) ** 2) / (2 * sigma**2))
-    row = torch.exp(-((xy[..., 1, None] - grid) ** 2) / (2 * sigma**2))
-    heat = row.unsqueeze(-1) * column.unsqueeze(-2)
-    return heat / heat.sum(dim=(2, 3), keepdim=True).clamp(min=1e-9)

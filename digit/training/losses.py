@@ -22,6 +22,7 @@ from digit.model import DigitOutput
 from digit.predict import Output
 from digit.prediction import CROP_SIZE
 from digit.skeleton import BONES_42, PART_CLASSES, PARTS_PER_HAND, ROOTS
+from digit.training.likelihood import bin_nll, heatmap_nll
 from digit.training.lite_losses import UNKNOWN_PART, lite_terms
 from digit.training.lite_losses import total as lite_total
 from digit.variants import Stage, Variant
@@ -42,11 +43,16 @@ class Loss(NamedTuple):
 Objective = Callable[[Any, Batch], Loss]
 
 
-def objective(variant: Variant, stage: Stage | None = None) -> Objective:
-    """From a network's output and its batch to the loss of a stage of the variant, by default its first."""
+def objective(variant: Variant, stage: Stage | None = None, likelihood: bool = False) -> Objective:
+    """From a network's output and its batch to the loss of a stage of the variant, by default its first.
+
+    ``likelihood`` adds the cross-entropies of `digit.training.likelihood`, for short runs. digit-lite has them anyway.
+    """
     if variant.graph == "digit-lite":
         return lite_objective
     names = (stage or variant.stages[0]).losses
+    if likelihood:
+        names += tuple(_BESIDE[name] for name in names if name in _BESIDE)
 
     def loss(output: Output, batch: Batch) -> Loss:
         terms = {name: TERMS[name](output, batch) for name in names}
@@ -70,17 +76,26 @@ def handedness(output: Output, batch: Batch) -> Tensor:
 
 def root_depth(output: Output, batch: Batch) -> Tensor:
     """L_z: L1 in bins of the left wrist's depth relative to the right one's, where both are known."""
-    wrists = batch["valid"][:, sorted(set(ROOTS))].all(dim=1)
-    known = (wrists & (batch["hands"] > 0).all(dim=1)).float()
-    bins = soft_argmax_1d(output.root_depth_logits)
-    target = depth_from_mm(batch["root_depth_mm"]).clamp(0, output.root_depth_logits.shape[1] - 1)
-    return ((bins - target).abs() * known).mean()
+    target, known = root_target(output, batch)
+    return ((soft_argmax_1d(output.root_depth_logits) - target).abs() * known).mean()
+
+
+def root_likelihood(output: Output, batch: Batch) -> Tensor:
+    """Beside L_z: cross-entropy of the bins."""
+    target, known = root_target(output, batch)
+    return (bin_nll(output.root_depth_logits, target) * known).mean()
 
 
 def pose(output: DigitOutput, batch: Batch) -> Tensor:
     """L_2.5D: L1 of x and y in heatmap cells and of z on the 0..64 scale."""
     error = (predicted_2p5d(output) - target_2p5d(output, batch)).abs()
     return (error * batch["valid"].unsqueeze(2)).mean()
+
+
+def heatmap_likelihood(output: DigitOutput, batch: Batch) -> Tensor:
+    """Beside L_2.5D: cross-entropy of the heatmaps."""
+    target = target_2p5d(output, batch)[..., :2]
+    return (heatmap_nll(output.heatmap_logits, target) * batch["valid"]).mean()
 
 
 def bone(output: DigitOutput, batch: Batch) -> Tensor:
@@ -109,6 +124,13 @@ def heatmap_3d(output: InterNetOutput, batch: Batch) -> Tensor:
     target = PEAK * depth[:, :, :, None, None] * row[:, :, None, :, None] * column[:, :, None, None, :]
     known = batch["valid"] & (z >= 0) & (z < shape[0])
     return ((output.heatmaps.float() - target).square().mean(dim=(2, 3, 4)) * known).mean()
+
+
+def root_target(output: Output, batch: Batch) -> tuple[Tensor, Tensor]:
+    """(B,) the true bin of the relative root depth, and 1 where it is known, else 0."""
+    wrists = batch["valid"][:, sorted(set(ROOTS))].all(dim=1)
+    known = (wrists & (batch["hands"] > 0).all(dim=1)).float()
+    return depth_from_mm(batch["root_depth_mm"]).clamp(0, output.root_depth_logits.shape[1] - 1), known
 
 
 def predicted_2p5d(output: DigitOutput) -> Tensor:
@@ -145,7 +167,12 @@ def _bell(centre: Tensor, size: int) -> Tensor:
 
 
 TERMS: dict[str, Callable[[Any, Batch], Tensor]] = {
-    term.__name__: term for term in (handedness, root_depth, pose, bone, segmentation, heatmap_3d)
-}
+    term.__name__: term
+    for term in (
+        handedness, root_depth, pose, bone, segmentation, heatmap_3d, heatmap_likelihood, root_likelihood,
+    )
+}  # fmt: skip
+#: What `objective` can add to a term.
+_BESIDE = {"pose": "heatmap_likelihood", "root_depth": "root_likelihood"}
 #: Eq. 6: lambda_s = 10, lambda_b = 1. Moon et al. weigh their terms alike.
 WEIGHTS = dict.fromkeys(TERMS, 1.0) | {"segmentation": 10.0}

@@ -54,6 +54,7 @@ class Run:
     micro_batch: int | None = None  # samples of one forward pass; None: all of a step's, shared by the processes
     size: int = CROP_SIZE  # pixels to a side that crops are shrunk to
     augment: bool = True
+    likelihood: bool = False  # also learn from the likelihood of heatmaps and root-depth bins: for short runs
     trunk: Path | None = None  # published weights that a new run's backbone starts from
     start: Path | None = None  # weights that a new run starts from
     precision: Precision = "bf16"
@@ -121,7 +122,7 @@ def train(run: Run) -> Path:
                     group["lr"] = group["base"] * factor
                 torch.manual_seed((run.seed * 1_000_003 + learner.step) * 1_009 + process.rank)
                 terms = optimise(
-                    shared, learner.optimizer, learner.scaler, objective(variant, stage),
+                    shared, learner.optimizer, learner.scaler, objective(variant, stage, run.likelihood),
                     list(islice(batches, recipe.batch // (micro * process.size))),
                     precision=run.precision, prior=takes_prior(learner.net), size=run.size, clip=recipe.clip,
                 )  # fmt: skip

@@ -13,7 +13,7 @@ from digit.internet import InterNetOutput
 from digit.model import DigitOutput
 from digit.predict import decode
 from digit.skeleton import BONES_42, FIRST_PART, ROOTS, mirrored_joints, mirrored_parts
-from digit.training import lite_losses, losses
+from digit.training import likelihood, lite_losses, losses
 from digit.training.lite_losses import UNKNOWN_PART
 from digit.variants import VARIANTS, find
 
@@ -276,13 +276,13 @@ def test_digit_lite_weighs_every_term():
         for name in lite_losses.LiteTerms._fields
     }
     assert weights == pytest.approx(
-        {"heatmap": 0.5, "pose": 0.4, "bone": 0.2, "parts": 2.0, "handedness": 2.0, "root_depth": 0.3}
+        {"heatmap": 0.5, "pose": 0.4, "bone": 0.2, "parts": 2.0, "handedness": 2.0, "root_depth": 0.3, "root_bins": 1.0}
     )
 
 
 def test_digit_lite_heatmaps_are_drawn_to_gaussians(batch: losses.Batch):
     centre = torch.tensor([[[20.0, 40.0]]])
-    heat = lite_losses.gaussian(centre)
+    heat = likelihood.gaussian(centre, 64, 64)
     assert heat.sum().item() == pytest.approx(1)
     assert heat[0, 0, 40, 20] == heat.max()
     # The entropy of a Gaussian of one cell is what a perfect answer costs.
@@ -292,3 +292,27 @@ def test_digit_lite_heatmaps_are_drawn_to_gaussians(batch: losses.Batch):
     assert lite_losses.lite_terms(output, batch).heatmap.item() == pytest.approx(
         math.log(2 * math.pi * math.e), abs=1e-3
     )
+
+
+def test_likelihoods_are_cross_entropies_with_gaussians():
+    logits, target = torch.randn(3, 64), torch.tensor([0.0, 20.3, 63.0])
+    for found, row, centre in zip(likelihood.bin_nll(logits, target), logits, target, strict=True):
+        bell = [math.exp(-((k - float(centre)) ** 2) / 8) for k in range(64)]
+        normal = math.log(sum(math.exp(float(v)) for v in row))
+        naive = sum(b * (normal - float(v)) for b, v in zip(bell, row, strict=True)) / sum(bell)
+        assert float(found) == pytest.approx(naive, rel=1e-4)
+
+
+@pytest.mark.parametrize("name", ["digit", "internet"])
+def test_a_root_depth_that_is_sure_and_wrong_is_drawn_back_only_by_its_likelihood(name: str, batch: losses.Batch):
+    batch["hands"][:], batch["valid"][:], batch["root_depth_mm"][:] = 1, True, 100.0
+    gradients: list[float] = []
+    for beside in (False, True):
+        logits = torch.zeros(4, 64)
+        logits[:, 3] = 40.0
+        output = random_output(size=128)._replace(root_depth_logits=logits.requires_grad_())
+        if name == "internet":
+            output = InterNetOutput(torch.zeros(4, 42, 8, 8, 8), logits, torch.zeros(4, 2))
+        losses.objective(find(name), likelihood=beside)(output, batch).total.backward()
+        gradients.append(float(logits.grad.abs().max()))
+    assert gradients[0] < 1e-6 < 1e-2 < gradients[1]

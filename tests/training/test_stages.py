@@ -85,7 +85,7 @@ def test_a_few_steps_on_one_batch_lower_the_loss(name: str):
     enter(network, variant.stages[0])
     optimizer = torch.optim.Adam(network.parameters(), lr=1e-3)
     totals: list[float] = []
-    for _ in range(12):
+    for _ in range(20):
         loss = objective(variant)(network(batch["image"]), batch)
         optimizer.zero_grad()
         loss.total.backward()
