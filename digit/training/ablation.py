@@ -27,8 +27,6 @@ from digit.errors import UserError
 from digit.training.ablation_table import ROWS, Cell, Row, markdown, summary
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
-
     from digit.interhand import Index
     from digit.training.train import Run
 
@@ -140,7 +138,6 @@ def seconds_a_sample(run: "Run", steps: int = 2) -> float:
 
 def trained_cell(ablation: Ablation, row: Row, seed: int, steps: int, index: "Index") -> Cell:
     """Train, evaluate and keep one cell, or read what an earlier try kept."""
-    from digit import checkpoint
     from digit.evaluation import protocol
     from digit.training.train import train
 
@@ -151,27 +148,12 @@ def trained_cell(ablation: Ablation, row: Row, seed: int, steps: int, index: "In
     started = time.monotonic()
     weights = train(run)
     print(f"{row.name}, seed {seed}: trained in {time.monotonic() - started:.0f} s", file=sys.stderr)
-    network = shrunk(checkpoint.load(weights), ablation.size)
-    results = protocol.run(network, row.name, index, "held out", device=ablation.device, root_depths_from="true")
+    results = protocol.run(
+        protocol.load(weights), row.name, index, "held out", device=ablation.device, root_depths_from="true"
+    )
     cell = Cell.of(results, (time.monotonic() - started) / 60)
     cell.write(kept)
     return cell
-
-
-def shrunk(network: "nn.Module", size: int) -> "nn.Module":
-    """The network behind the shrinking that it was trained with."""
-    import torch.nn.functional as F
-    from torch import nn
-
-    class Shrunk(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.network = network
-
-        def forward(self, image: "Tensor") -> Any:
-            return self.network(F.interpolate(image, size=(size, size), mode="area"))
-
-    return Shrunk()
 
 
 def _run(ablation: Ablation, row: Row, seed: int, steps: int) -> "Run":

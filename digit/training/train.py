@@ -5,6 +5,7 @@ generator: which samples a batch has and how they are augmented (`stream`, `data
 On a CPU a run that was killed and resumed ends with the very bytes of one that was not.
 """
 
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -142,6 +143,9 @@ def train(run: Run) -> Path:
                     progress.scores(learner.step, scores, picture)
         finally:
             progress.close()
+            broken = len(dataset.broken) if run.data and process.first else 0
+            if broken:
+                print(f"{broken} pictures of the sets could not be read and were left out.", file=sys.stderr)
     return run.out / "weights.safetensors"
 
 

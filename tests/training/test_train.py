@@ -13,6 +13,7 @@ import torch
 
 from digit import checkpoint
 from digit.errors import UserError
+from digit.evaluation import protocol
 from digit.training import checkpoints
 from digit.training import train as module
 from digit.training.recipe import LITE, PAPER, Recipe, recipe_of
@@ -231,3 +232,19 @@ def test_every_variant_has_a_recipe_of_its_source() -> None:
     assert recipe_of(find("digit/resnet-50")).rate == recipe_of(find("baseline/resnet-50")).rate == 1e-3
     assert recipe_of(find("internet")).rate == 1e-4
     assert all(recipe_of(v).batch in (32, 64) for v in VARIANTS.values())
+
+
+def test_pictures_that_cannot_be_read_are_counted_at_the_end(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    write_set(tmp_path / "set", 6, "train")
+    next((tmp_path / "set/images").rglob("*.jpg")).write_bytes(b"no picture")
+    train(run(tmp_path / "set", tmp_path / "out"))
+    assert "1 pictures of the sets could not be read and were left out." in capfd.readouterr().err
+
+
+def test_a_network_is_evaluated_at_the_size_that_it_was_trained_with(tiny_set: Path, tmp_path: Path) -> None:
+    network = protocol.load(train(run(tiny_set, tmp_path / "out", steps=1))).eval()
+    image = torch.rand(1, 3, 256, 256)
+    with torch.no_grad():
+        found = network(image).heatmap_logits
+        expected = network.network(torch.nn.functional.avg_pool2d(image, 4)).heatmap_logits
+    torch.testing.assert_close(found, expected)
