@@ -111,9 +111,10 @@ def _work() -> None:
 
 def _play(put: Callable[[Scene], None], seconds: float, rate_hz: float) -> list[int]:
     """Put Scenes at a rate; answers when each was finished."""
+    scenes = list(_dance(round(seconds * rate_hz), rate_hz))  # before: making one would hold up the one that is sent
     emitted_ns: list[int] = []
     start_s = perf_counter()
-    for n, scene in enumerate(_dance(round(seconds * rate_hz), rate_hz)):
+    for n, scene in enumerate(scenes):
         sleep(max(0.0, start_s + n / rate_hz - perf_counter()))
         now_ns = monotonic_ns()
         emitted_ns.append(now_ns)

@@ -17,6 +17,7 @@ from time import monotonic_ns
 
 import numpy as np
 
+from demo.records import Side
 from demo.streams.address import Network
 from demo.streams.datagrams import Datagrams
 from demo.streams.openxr import JOINTS
@@ -32,7 +33,7 @@ def datagrams(packet: Packet) -> list[bytes]:
     """A bundle on the Scene, then one for each hand: small enough for any system's largest datagram."""
     height, width = packet.scene.frame.image.shape[:2]
     size_px = np.array([width, height], float)
-    return [bundle(scene_messages(packet)), *(bundle(hand_messages(hand, size_px)) for hand in packet.hands)]
+    return [bundle(scene_messages(packet)), *(hand_bundle(hand, size_px) for hand in packet.hands)]
 
 
 def scene_messages(packet: Packet) -> Iterable[bytes]:
@@ -45,19 +46,47 @@ def scene_messages(packet: Packet) -> Iterable[bytes]:
     yield message("/digit/touch", len(packet.contacts))
 
 
-def hand_messages(streamed: StreamedHand, size_px: np.ndarray) -> Iterable[bytes]:
+def hand_bundle(streamed: StreamedHand, size_px: np.ndarray) -> bytes:
     """One hand, as this module's head lists it; ``size_px`` is the picture's width and height."""
     pose, signals = streamed.pose, streamed.signals
-    prefix = f"/digit/{pose.side}"
-    values = np.concatenate([pose.positions_m, pose.orientations], axis=1).tolist()
-    for name, joint in zip(JOINTS, values, strict=True):
-        yield message(f"{prefix}/{name}", *joint)
-    yield message(f"{prefix}/uv", *((streamed.hand.joints_px[_TIPS] + 0.5) / size_px).ravel().tolist())
-    yield message(f"{prefix}/pinch", *signals.pinch)
-    yield message(f"{prefix}/grab", signals.grab)
-    yield message(f"{prefix}/pointing", int(signals.pointing))
-    yield message(f"{prefix}/faces_camera", int(signals.faces_camera))
-    yield message(f"{prefix}/ray", *signals.ray_origin_m.tolist(), *signals.ray_direction.tolist())
+    blank, slots = _blank_bundle(pose.side)
+    values = np.concatenate(
+        [
+            np.concatenate([pose.positions_m, pose.orientations], 1).ravel(),
+            ((streamed.hand.joints_px.take(_TIPS, 0) + 0.5) / size_px).ravel(),
+            (*signals.pinch, signals.grab),
+            signals.ray_origin_m,
+            signals.ray_direction,
+        ]
+    ).astype(">f4")
+    words = blank.copy()
+    words[slots[:-2]] = values.view(">i4")
+    words[slots[-2:]] = signals.pointing, signals.faces_camera
+    return words.tobytes()
+
+
+@cache
+def _blank_bundle(side: Side) -> tuple[np.ndarray, np.ndarray]:
+    """The bundle of a hand as words of four bytes, and which of them take its values: only they change."""
+    messages: list[bytes] = []
+    slots: list[int] = []
+    words = 4  # of the bundle's head
+    for name, types in _HAND_MESSAGES.items():
+        messages.append(message(f"/digit/{side}/{name}", *(0 if kind == "i" else 0.0 for kind in types)))
+        words += 1 + len(messages[-1]) // 4  # with its length before it
+        slots.extend(range(words - len(types), words))
+    return np.frombuffer(bundle(messages), ">i4"), np.array(slots)
+
+
+_HAND_MESSAGES = {
+    **dict.fromkeys(JOINTS, "fffffff"),
+    "uv": "ffffffffff",
+    "pinch": "ffff",
+    "grab": "f",
+    "ray": "ffffff",
+    "pointing": "i",
+    "faces_camera": "i",
+}
 
 
 def message(address: str, *values: str | float) -> bytes:

@@ -1,21 +1,19 @@
-"""What the streams send: the poses and signals of one Scene, as a record, as JSON and as bytes.
+"""What the streams send: the poses and signals of one Scene, as a record and as bytes.
 
-The JSON message is documented by ``examples/message.schema.json``; the bytes are one `HEADER` and then one `HAND` for
-each hand, little-endian, so that ``np.frombuffer`` reads them in a line.
+The bytes are one `HEADER` and then one `HAND` for each hand, little-endian, so that ``np.frombuffer`` reads them in a
+line. `demo.streams.message` has the JSON.
 """
 
-import json
 from dataclasses import dataclass, field
 from time import monotonic_ns
-from typing import Any
 
 import numpy as np
 
 from demo.records import Hand, Scene
 from demo.settings import OverlayOptions
-from demo.streams import openxr, quaternion
-from demo.streams.openxr import FROM_INTERHAND, JOINTS, HandPose
-from demo.streams.signals import CONTACT_PARTS, FINGERS, Contact, Signals, SignalTrack
+from demo.streams import quaternion
+from demo.streams.openxr import FROM_INTERHAND, JOINTS, METACARPALS, PALM, WRIST, HandPose
+from demo.streams.signals import CONTACT_PARTS, Contact, Signals, SignalTrack
 from demo.streams.solver import poses_of
 
 VERSION = 1
@@ -74,68 +72,6 @@ def velocities(before: HandPose | None, now: HandPose, dt_s: float) -> tuple[np.
         return np.zeros((len(JOINTS), 3)), np.zeros((len(JOINTS), 3))
     turn = quaternion.multiply(now.orientations, quaternion.inverse(before.orientations))
     return (now.positions_m - before.positions_m) / dt_s, quaternion.rotation_vector(turn) / dt_s
-
-
-def hello() -> dict[str, Any]:
-    """The first message of a WebSocket: what does not change from frame to frame."""
-    return {
-        "type": "hello",
-        "version": VERSION,
-        "app": "Digit Live",
-        "joints": JOINTS,
-        "parents": openxr.PARENTS,
-        "webxr_joints": dict(zip(openxr.WEBXR_JOINTS, openxr.WEBXR, strict=True)),
-        "fingers": FINGERS,
-        "space": "x right, y up, z backward, from the camera",
-    }
-
-
-def to_json(packet: Packet, sent_ns: int | None = None) -> str:
-    """The packet as one line of JSON."""
-    scene = packet.scene
-    height, width = scene.frame.image.shape[:2]
-    message = {
-        "type": "hands",
-        "version": VERSION,
-        "sequence": packet.sequence,
-        "frame": scene.frame.index,
-        "clock": "monotonic",
-        "capture_ns": scene.frame.time_ns,
-        "emitted_ns": scene.emitted_ns,
-        "sent_ns": monotonic_ns() if sent_ns is None else sent_ns,
-        "units": "m",
-        "image": [width, height],
-        "hands": [_hand_json(streamed) for streamed in packet.hands],
-        "contacts": [{"right": c.right, "left": c.left, "gap_m": round(c.gap_m, 5)} for c in packet.contacts],
-    }
-    return json.dumps(message, separators=(",", ":"))
-
-
-def _hand_json(streamed: StreamedHand) -> dict[str, Any]:
-    pose, signals = streamed.pose, streamed.signals
-    return {
-        "handedness": pose.side,
-        "score": round(streamed.hand.score, 4),
-        "positions": _rounded(pose.positions_m),
-        "orientations": _rounded(pose.orientations),
-        "radii": _rounded(pose.radii_m),
-        "confidence": _rounded(streamed.confidence),
-        "flags": pose.flags.tolist(),
-        "linear_velocities": _rounded(streamed.linear_m_s, 4),
-        "angular_velocities": _rounded(streamed.angular_rad_s, 4),
-        "pinch": dict(zip(FINGERS, _rounded(np.array(signals.pinch)), strict=True)),
-        "pinching": [finger for finger, on in zip(FINGERS, signals.pinching, strict=True) if on],
-        "grab": round(signals.grab, 5),
-        "grabbing": signals.grabbing,
-        "ray": {"origin": _rounded(signals.ray_origin_m), "direction": _rounded(signals.ray_direction)},
-        "pointing": signals.pointing,
-        "palm_facing": round(signals.palm_facing, 5),
-        "faces_camera": signals.faces_camera,
-    }
-
-
-def _rounded(values: np.ndarray, digits: int = 5) -> list[Any]:
-    return np.round(values.astype(float), digits).tolist()
 
 
 _N = len(JOINTS)
@@ -208,13 +144,16 @@ def _hand_bytes(streamed: StreamedHand) -> bytes:
 
 def _confidence(hand: Hand) -> np.ndarray:
     """(26,) float64. The palm and the made-up metacarpals stand on the wrist and their knuckles."""
-    source = np.array(FROM_INTERHAND)
-    confidence = hand.confidence[source].astype(float)
-    knuckles = [_N_INDEX[f"{finger}_proximal"] for finger in FINGERS]
-    for joint, knuckle in zip([_N_INDEX[f"{finger}_metacarpal"] for finger in FINGERS], knuckles, strict=True):
-        confidence[joint] = min(confidence[knuckle], confidence[openxr.WRIST])
-    confidence[openxr.PALM] = confidence[_N_INDEX["middle_metacarpal"]]
-    return confidence
+    return np.minimum(hand.confidence.take(_ONE), hand.confidence.take(_OTHER)).astype(float)
 
 
-_N_INDEX = {name: i for i, name in enumerate(JOINTS)}
+def _confident() -> tuple[np.ndarray, np.ndarray]:
+    """(26,) and (26,) the InterHand2.6M joints of which the less certain one stands for each joint."""
+    one, other = np.array(FROM_INTERHAND), np.array(FROM_INTERHAND)
+    for joint in METACARPALS[1:]:
+        one[joint], other[joint] = FROM_INTERHAND[joint + 1], FROM_INTERHAND[WRIST]
+    one[PALM], other[PALM] = one[METACARPALS[2]], other[METACARPALS[2]]
+    return one, other
+
+
+_ONE, _OTHER = _confident()

@@ -19,7 +19,7 @@ class Protocol:
     address: str  # by default
     example: str  # to copy; {address} and {token} are filled in
     module: str  # has ``open_stream(address: str, network: Network) -> Stream``
-    package: str  # the import that it needs beyond the app's own; empty for none
+    packages: tuple[str, ...]  # the imports that it needs beyond the app's own
 
 
 PROTOCOLS = {
@@ -32,7 +32,7 @@ PROTOCOLS = {
             "127.0.0.1:8765",
             "http://{address}/{token}",
             "demo.streams.websocket",
-            "websockets",
+            ("websockets", "orjson"),
         ),
         Protocol(
             "osc",
@@ -41,7 +41,7 @@ PROTOCOLS = {
             "127.0.0.1:9000",
             "/digit/right/index_tip x y z qx qy qz qw    on UDP {address}",
             "demo.streams.osc",
-            "",
+            (),
         ),
         Protocol(
             "vmc",
@@ -50,7 +50,7 @@ PROTOCOLS = {
             "127.0.0.1:39539",
             "VMC receiver on port {port}",
             "demo.streams.vmc",
-            "",
+            (),
         ),
         Protocol(
             "udp",
@@ -59,7 +59,7 @@ PROTOCOLS = {
             "127.0.0.1:9870",
             "python examples/udp_client.py {address}",
             "demo.streams.udp",
-            "",
+            (),
         ),
         Protocol(
             "lsl",
@@ -68,7 +68,7 @@ PROTOCOLS = {
             "DigitLive",
             "pylsl.resolve_byprop('name', '{address}')",
             "demo.streams.lsl",
-            "pylsl",
+            ("pylsl",),
         ),
         Protocol(
             "rerun",
@@ -77,7 +77,7 @@ PROTOCOLS = {
             "viewer",
             "rerun",
             "demo.streams.rerun_viewer",
-            "rerun",
+            ("rerun",),
         ),
         Protocol(
             "camera",
@@ -86,7 +86,7 @@ PROTOCOLS = {
             "default",
             "choose “{address}” as the camera",
             "demo.streams.virtual_camera",
-            "pyvirtualcam",
+            ("pyvirtualcam",),
         ),
     )
 }
@@ -123,10 +123,9 @@ def opener(name: str, address: str, network: Network) -> Callable[[], Stream]:
 
 
 def _need(protocol: Protocol) -> None:
-    if not protocol.package:
-        return
     try:
-        import_module(protocol.package)
+        for package in protocol.packages:
+            import_module(package)
     except ImportError as error:
         extra = "camera" if protocol.name == "camera" else "streams"
         raise UserError(

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from demo.streams.vectors import cross, length
+
 IDENTITY = np.array([0.0, 0.0, 0.0, 1.0])
 
 
@@ -17,16 +19,31 @@ def _shepperd() -> np.ndarray:
     return np.array(rows).reshape(16, 9).T
 
 
-_SHEPPERD = _shepperd()
+def _product() -> np.ndarray:
+    """(16, 4): the products of two quaternions' components to their product."""
+    table = np.zeros((4, 4, 4))
+    for a, b, out, sign in (
+        *((3, i, i, 1) for i in range(4)),
+        *((i, 3, i, 1) for i in range(3)),
+        *((i, i, 3, -1) for i in range(3)),
+        *((i, (i + 1) % 3, (i + 2) % 3, 1) for i in range(3)),
+        *((i, (i + 2) % 3, (i + 1) % 3, -1) for i in range(3)),
+    ):
+        table[a, b, out] = sign
+    return table.reshape(16, 4)
+
+
+_SHEPPERD, _EYE, _PRODUCT = _shepperd(), np.eye(4).ravel(), _product()
+_INVERSE, _MIRROR = np.array([-1.0, -1.0, -1.0, 1.0]), np.array([1.0, -1.0, -1.0, 1.0])
 
 
 def from_matrix(matrix: np.ndarray) -> np.ndarray:
     """(..., 4) with w >= 0 from rotation matrices (..., 3, 3) (Shepperd: the largest component is found first)."""
-    rows = (matrix.reshape(*matrix.shape[:-2], 9) @ _SHEPPERD).reshape(*matrix.shape[:-2], 4, 4) + np.eye(4)
-    largest = np.argmax(np.einsum("...ii->...i", rows), -1)
-    best = np.take_along_axis(rows, largest[..., None, None], -2)[..., 0, :]
-    best = best / np.sqrt(np.einsum("...i,...i->...", best, best))[..., None]
-    return np.where(best[..., 3:] < 0, -best, best)
+    rows = matrix.reshape(-1, 9) @ _SHEPPERD + _EYE
+    largest = rows[:, ::5].argmax(1) + np.arange(0, 4 * len(rows), 4)
+    best = rows.reshape(-1, 4).take(largest, 0)
+    best = best / np.copysign(length(best), best[:, 3:])
+    return best.reshape(*matrix.shape[:-2], 4)
 
 
 def to_matrix(q: np.ndarray) -> np.ndarray:
@@ -42,43 +59,35 @@ def to_matrix(q: np.ndarray) -> np.ndarray:
 
 def multiply(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """a after b."""
-    (ax, ay, az, aw), (bx, by, bz, bw) = np.moveaxis(a, -1, 0), np.moveaxis(b, -1, 0)
-    return np.stack(
-        [
-            aw * bx + ax * bw + ay * bz - az * by,
-            aw * by - ax * bz + ay * bw + az * bx,
-            aw * bz + ax * by - ay * bx + az * bw,
-            aw * bw - ax * bx - ay * by - az * bz,
-        ],
-        -1,
-    )
+    products = a[..., :, None] * b[..., None, :]
+    return products.reshape(*products.shape[:-2], 16) @ _PRODUCT
 
 
 def inverse(q: np.ndarray) -> np.ndarray:
     """The opposite turn."""
-    return q * np.array([-1.0, -1.0, -1.0, 1.0])
+    return q * _INVERSE
 
 
 def rotate(q: np.ndarray, points: np.ndarray) -> np.ndarray:
     """Points (..., 3) turned by q (..., 4)."""
     xyz, w = q[..., :3], q[..., 3:]
-    twice = 2 * np.cross(xyz, points)
-    return points + w * twice + np.cross(xyz, twice)
+    twice = 2 * cross(xyz, points)
+    return points + w * twice + cross(xyz, twice)
 
 
 def mirror_x(q: np.ndarray) -> np.ndarray:
     """The turn of the mirrored hand (x negated), whose frames point the same ways along and out of the hand."""
-    return q * np.array([1.0, -1.0, -1.0, 1.0])
+    return q * _MIRROR
 
 
 def angle_deg(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """(...) degrees between two orientations."""
     difference = multiply(inverse(a), b)
-    return np.degrees(2 * np.arctan2(np.linalg.norm(difference[..., :3], axis=-1), np.abs(difference[..., 3])))
+    return np.degrees(2 * np.arctan2(length(difference[..., :3])[..., 0], np.abs(difference[..., 3])))
 
 
 def rotation_vector(q: np.ndarray) -> np.ndarray:
     """(..., 3) axis times angle in radians, the angle at most pi."""
-    q = np.where(q[..., 3:] < 0, -q, q)
-    sine = np.linalg.norm(q[..., :3], axis=-1, keepdims=True)
+    q = np.copysign(1.0, q[..., 3:]) * q
+    sine = length(q[..., :3])
     return q[..., :3] * (2 * np.arctan2(sine, q[..., 3:]) / np.where(sine > 1e-12, sine, 1.0))

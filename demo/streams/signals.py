@@ -9,7 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from demo.records import Side
-from demo.streams.openxr import JOINTS, PALM, TIPS, HandPose
+from demo.streams.openxr import JOINTS, PALM, TIPS, WRIST, HandPose
+from demo.streams.solver import Solution
+from demo.streams.vectors import dot, length, unit
 
 #: Fingers that can pinch against the thumb, grab and point.
 FINGERS = ("index", "middle", "ring", "little")
@@ -29,10 +31,11 @@ _CURL_DEG = (40.0, 190.0)
 #: The palm's pad as a ball, in radii of the palm joint (which reaches from the bone to the skin).
 _PALM_RADII = 1.6
 
-_TIPS = np.array(TIPS)
-_METACARPAL = np.array([JOINTS.index(f"{finger}_metacarpal") for finger in FINGERS])
-_INDEX = JOINTS.index("index_proximal")
-_MIDDLE = JOINTS.index("middle_proximal")
+_TIPS, _PARTS = np.array(TIPS), np.array([*TIPS, PALM])
+#: (4, 4) joints of each finger, metacarpal to distal; (2,) those between which a hand's length lies.
+_CHAINS = np.array([JOINTS.index(f"{finger}_metacarpal") for finger in FINGERS])[:, None] + np.arange(4)
+_LENGTH = np.array([JOINTS.index("middle_proximal"), WRIST])
+_INDEX, _INDEX_TIP = JOINTS.index("index_proximal"), TIPS[1]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,13 +71,17 @@ class SignalTrack:
 
     def __call__(self, poses: tuple[HandPose, ...]) -> tuple[tuple[Signals, ...], tuple[Contact, ...]]:
         """Signals of each pose, in the same order, and the contacts between two hands."""
-        on, self._on = self._on, {}
-        signals: list[Signals] = []
-        for pose in poses:
-            values = np.array([*pinch_strengths(pose), *_fist(pose), palm_facing(pose)])
-            self._on[pose.side] = held(on.get(pose.side, np.zeros(len(values), bool)), values, *_THRESHOLDS)
-            signals.append(_signals(pose, values, self._on[pose.side]))
-        return tuple(signals), self._contacts({pose.side: pose for pose in poses})
+        contacts = self._contacts({pose.side: pose for pose in poses})
+        if not poses:
+            self._on = {}
+            return (), contacts
+        hands = Solution(*(np.array([getattr(pose, name) for pose in poses]) for name in Solution.__slots__))
+        values = np.concatenate([pinch_strengths(hands), *_fist(hands), palm_facing(hands)[:, None]], 1)
+        before = np.array([self._on.get(pose.side, _OFF) for pose in poses])
+        on = held(before, values, *_THRESHOLDS)
+        self._on = {pose.side: each for pose, each in zip(poses, on, strict=True)}
+        rays = zip(*_rays(hands), strict=True)
+        return tuple(map(_signals, values.tolist(), on.tolist(), rays)), contacts
 
     def _contacts(self, poses: dict[Side, HandPose]) -> tuple[Contact, ...]:
         if len(poses) < 2:
@@ -92,53 +99,59 @@ def held(on: np.ndarray, values: np.ndarray, on_at: np.ndarray | float, off_belo
     return np.where(on, values >= off_below, values >= on_at)
 
 
-def pinch_strengths(pose: HandPose) -> np.ndarray:
-    """(4,) strengths: 1 where a fingertip touches the thumb's, 0 where the gap is a third of the hand."""
-    tips, radii = pose.positions_m[_TIPS], pose.radii_m[_TIPS]
-    gap_m = np.linalg.norm(tips[1:] - tips[0], axis=1) - radii[1:] - radii[0]
-    length_m = np.linalg.norm(pose.positions_m[_MIDDLE] - pose.positions_m[1])
+def pinch_strengths(hands: HandPose | Solution) -> np.ndarray:
+    """(..., 4) strengths: 1 where a fingertip touches the thumb's, 0 where the gap is a third of the hand."""
+    tips, radii = hands.positions_m.take(_TIPS, -2), hands.radii_m.take(_TIPS, -1)
+    gap_m = length(tips[..., 1:, :] - tips[..., :1, :])[..., 0] - radii[..., 1:] - radii[..., :1]
+    ends = hands.positions_m.take(_LENGTH, -2)
     closed, opened = _PINCH_GAP
-    return np.clip((opened - gap_m / max(float(length_m), 1e-3)) / (opened - closed), 0, 1)
+    shares = gap_m / np.maximum(length(ends[..., 0, :] - ends[..., 1, :]), 1e-3)
+    return _between_0_and_1((opened - shares) / (opened - closed))
 
 
-def curls(pose: HandPose) -> np.ndarray:
-    """(4,) how far each finger is bent in, 0 straight to 1 as in a fist."""
-    chain = _z_axes(pose.orientations[_METACARPAL[:, None] + np.arange(4)])  # metacarpal to distal
-    bend = np.degrees(np.arccos(np.clip((chain[:, 1:] * chain[:, :-1]).sum(-1), -1, 1))).sum(1)
+def curls(hands: HandPose | Solution) -> np.ndarray:
+    """(..., 4) how far each finger is bent in, 0 straight to 1 as in a fist."""
+    z = _z_axes(hands.orientations.take(_CHAINS, -2))
+    cosines = np.vecdot(z[..., 1:, :], z[..., :-1, :])
+    bend_deg = np.degrees(np.arccos(np.minimum(np.maximum(cosines, -1), 1))).sum(-1)
     straight, fist = _CURL_DEG
-    return np.clip((bend - straight) / (fist - straight), 0, 1)
+    return _between_0_and_1((bend_deg - straight) / (fist - straight))
 
 
-def palm_facing(pose: HandPose) -> float:
-    """1 when the palm looks straight into the camera, -1 when its back does."""
-    x, y, z, w = pose.orientations[PALM]
-    up = np.array([2 * (x * y - z * w), 1 - 2 * (x * x + z * z), 2 * (y * z + x * w)])
-    place = pose.positions_m[PALM]
-    return float(up @ place / max(float(np.linalg.norm(place)), 1e-6))
+def palm_facing(hands: HandPose | Solution) -> np.ndarray:
+    """(...) 1 when the palm looks straight into the camera, -1 when its back does."""
+    x, y, z, w = hands.orientations[..., PALM, :].T
+    up = np.array([2 * (x * y - z * w), 1 - 2 * (x * x + z * z), 2 * (y * z + x * w)]).T
+    place = hands.positions_m[..., PALM, :]
+    return np.vecdot(up, place) / np.maximum(length(place)[..., 0], 1e-6)
 
 
 def gaps_m(right: HandPose, left: HandPose) -> np.ndarray:
     """(6, 6) gaps between the skins of `CONTACT_PARTS` of two hands; depth counts `_DEPTH_WEIGHT`."""
     (a, a_radius), (b, b_radius) = _balls(right), _balls(left)
-    between = a[:, None] - b
-    sight = (a[:, None] + b) / 2
-    sight = sight / np.maximum(np.linalg.norm(sight, axis=-1, keepdims=True), 1e-6)
-    depth = (between * sight).sum(-1, keepdims=True) * sight
-    between = between - (1 - _DEPTH_WEIGHT) * depth
-    return np.linalg.norm(between, axis=-1) - a_radius[:, None] - b_radius
+    between, sight = a[:, None] - b, a[:, None] + b
+    sight = sight / np.maximum(length(sight), 1e-6)
+    between = between - (1 - _DEPTH_WEIGHT) * dot(between, sight) * sight
+    return length(between)[..., 0] - a_radius[:, None] - b_radius
 
 
 def _balls(pose: HandPose) -> tuple[np.ndarray, np.ndarray]:
-    parts = [*TIPS, PALM]
-    radii = pose.radii_m[parts].copy()
-    radii[-1] *= _PALM_RADII
-    return pose.positions_m[parts], radii
+    return pose.positions_m.take(_PARTS, 0), pose.radii_m.take(_PARTS) * _BALL_RADII
 
 
-def _fist(pose: HandPose) -> tuple[float, float]:
-    """Grab strength, and how much the hand points with its index finger alone."""
-    curl = curls(pose)
-    return float(curl.mean()), float((1 - curl[0]) * curl[1:].min())
+_BALL_RADII = np.array([1.0] * len(TIPS) + [_PALM_RADII])
+
+
+def _fist(hands: Solution) -> tuple[np.ndarray, np.ndarray]:
+    """Grab strength, and how much the hand points with its index finger alone; both (N, 1)."""
+    curl = curls(hands)
+    return curl.mean(1, keepdims=True), (1 - curl[:, :1]) * curl[:, 1:].min(1, keepdims=True)
+
+
+def _rays(hands: Solution) -> tuple[np.ndarray, np.ndarray]:
+    """Origins (N, 3) and unit directions (N, 3)."""
+    tips = hands.positions_m[:, _INDEX_TIP]
+    return tips, unit(tips - hands.positions_m[:, _INDEX], -_z_axes(hands.orientations[:, _INDEX]))
 
 
 def _z_axes(q: np.ndarray) -> np.ndarray:
@@ -149,23 +162,24 @@ def _z_axes(q: np.ndarray) -> np.ndarray:
     return axes
 
 
+def _between_0_and_1(values: np.ndarray) -> np.ndarray:
+    return np.minimum(np.maximum(values, 0), 1)
+
+
 #: (on at) and (off below) of pinching x 4, grabbing, pointing, facing.
 _THRESHOLDS = tuple(np.array([PINCHING, PINCHING, PINCHING, PINCHING, GRABBING, POINTING, FACING]).T)
+_OFF = np.zeros(len(_THRESHOLDS[0]), bool)
 
 
-def _signals(pose: HandPose, values: np.ndarray, on: np.ndarray) -> Signals:
-    tip = pose.positions_m[TIPS[1]]
-    ray = tip - pose.positions_m[_INDEX]
-    length = float(np.linalg.norm(ray))
-    ray = ray / length if length > 1e-6 else -_z_axes(pose.orientations[_INDEX])
+def _signals(values: list[float], on: list[bool], ray: tuple[np.ndarray, np.ndarray]) -> Signals:
     return Signals(
-        pinch=tuple(float(v) for v in values[:4]),
-        pinching=tuple(bool(v) for v in on[:4]),
-        grab=float(values[4]),
-        grabbing=bool(on[4]),
-        ray_origin_m=tip,
-        ray_direction=ray,
-        pointing=bool(on[5]),
-        palm_facing=float(values[6]),
-        faces_camera=bool(on[6]),
+        pinch=tuple(values[:4]),
+        pinching=tuple(on[:4]),
+        grab=values[4],
+        grabbing=on[4],
+        ray_origin_m=ray[0],
+        ray_direction=ray[1],
+        pointing=on[5],
+        palm_facing=values[6],
+        faces_camera=on[6],
     )

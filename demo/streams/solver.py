@@ -32,6 +32,7 @@ from demo.streams.openxr import (
     WRIST,
     HandPose,
 )
+from demo.streams.vectors import NOTHING, cross, dot, length, unit
 from digit.geometry import ADULT_BONES_MM
 from digit.skeleton import BONES
 
@@ -47,15 +48,29 @@ ADULT_RADII_MM = np.concatenate(
 #: A hand outside these shares of an adult's size is not believed for the radii.
 _SIZES = (0.3, 2.0)
 
-_TRACKED = np.flatnonzero(~SYNTHESISED)
-_SOURCES = np.array(FROM_INTERHAND)[_TRACKED]
-#: (5, 4) the tracked joints of each finger, base first.
-_CHAINS = np.array([METACARPALS[f] + (f > 0) + np.arange(4) for f in range(5)])
+#: InterHand2.6M joint of each joint; of those that are made up, any, until they are.
+_SOURCES = np.maximum(FROM_INTERHAND, 0)
+#: (5, 4) InterHand2.6M joints of each finger, base first.
+_CHAINS = np.array([[FROM_INTERHAND[METACARPALS[f] + (f > 0) + n] for n in range(4)] for f in range(5)])
+#: The four metacarpals that are made up, as a slice of the joints.
+_MADE_UP = slice(METACARPALS[1], METACARPALS[4] + 1, METACARPALS[2] - METACARPALS[1])
 
-_YZX, _ZXY = np.array([1, 2, 0]), np.array([2, 0, 1])
+#: Twenty bones have a frame of their own: the four metacarpals, the hand behind the wrist, and three a finger.
+_WRIST_BONE, _FINGER_BONES = 4, 5
 
-#: A shorter vector has no direction.
-_NOTHING = 1e-9
+
+def _bones() -> np.ndarray:
+    """(26,) the bone whose frame each joint has."""
+    bones = np.full(len(JOINTS), _WRIST_BONE)
+    bones[PALM] = 1  # the middle finger's metacarpal
+    bones[_MADE_UP] = range(4)
+    for f in range(5):
+        base = METACARPALS[f] + (f > 0)
+        bones[base : base + 4] = _FINGER_BONES + 3 * f + np.array([0, 1, 2, 2])  # a tip is turned as its distal bone
+    return bones
+
+
+_BONES = _bones()
 
 #: Where the four metacarpals begin: this share of the way from the wrist to the knuckles, spread by this share.
 CARPUS_ALONG, CARPUS_SPREAD = 0.28, 0.45
@@ -64,9 +79,6 @@ _CARPUS = np.array([CARPUS_SPREAD, CARPUS_ALONG, CARPUS_ALONG])
 #: Roll in degrees of the knuckles' hinges of index to pinky in the palm: the knuckles stand on an arch.
 _ARCH_DEG = np.array([7.0, 2.5, 2.0, 2.0])
 _COS, _SIN, _ZERO = np.cos(np.radians(_ARCH_DEG)), np.sin(np.radians(_ARCH_DEG)), np.zeros(4)
-_ARCH_HINGES, _ARCH_UP = np.stack([_COS, _SIN, _ZERO], -1), np.stack([-_SIN, _COS, _ZERO], -1)
-#: Weight of the third witness beside the first two, whose lengths are the sines of what they know.
-_CARRIED_WEIGHT = 0.15
 
 #: The thumb of a right hand in the palm's frame, as the synthetic hands of ``digit.synth`` have it on average: the z
 #: axis of its metacarpal, its hinge there, and the twist in degrees by which opposition turns the hinge on (constant,
@@ -74,10 +86,18 @@ _CARRIED_WEIGHT = 0.15
 _THUMB_Z = np.array([0.45525, 0.61919, 0.63980])
 _THUMB_HINGE = np.array([0.35683, 0.53148, -0.76825])
 _THUMB_TWIST_DEG, _THUMB_TWIST_BY_Z_DEG = 10.6, np.array([19.9, -8.6, -23.9])
-#: Weight of the bent end joint of the thumb against that average.
-_THUMB_BEND_WEIGHT = 20.0
 #: Roll in degrees of the thumb's metacarpal against its two outer bones.
 _THUMB_METACARPAL_DEG = -8.0
+
+#: Of thumb to pinky in the palm's frame: an unbent finger's z axis and hinge, and up from the hinge, which the thumb's
+#: saddle joint has not.
+_REST_Z = np.stack([_THUMB_Z, *np.tile([0.0, 0.0, 1.0], (4, 1))])
+_REST_HINGES = np.stack([_THUMB_HINGE, *np.stack([_COS, _SIN, _ZERO], -1)])
+_REST_UP = np.stack([np.zeros(3), *np.stack([-_SIN, _COS, _ZERO], -1)])
+#: Weights of the second witness by the pair of bones (a thumb bends at its end joint), and of the third; the first two
+#: are as long as the sines of what they know.
+_BEND_WEIGHTS = np.array([[0.0, 1.0], *[[1.0, 1.0]] * 4])[:, :, None]
+_CARRIED_WEIGHTS = np.array([0.05, 0.15, 0.15, 0.15, 0.15])[:, None]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -95,20 +115,21 @@ def solve(joints_mm: np.ndarray, side: Side | Sequence[Side]) -> Solution:
     ``side`` is one for all or one each. A left hand is solved as the right one in the mirror. Joints that coincide give
     frames that are valid but arbitrary.
     """
-    points = np.asarray(joints_mm, float) * VIEW_FROM_CAMERA
-    left = np.broadcast_to(np.array(side) == "left", len(points))[:, None, None]
+    joints_mm = np.asarray(joints_mm, float)
+    sides = [side] * len(joints_mm) if isinstance(side, str) else side
+    left = np.array([each == "left" for each in sides])[:, None, None]
     mirror = np.where(left, MIRROR_X, 1.0)
-    positions, frames = _right_hands(points * mirror)
-    orientations = quaternion.from_matrix(frames)
-    orientations = np.where(left, quaternion.mirror_x(orientations), orientations)
-    return Solution(positions * mirror, orientations, _radii_m(joints_mm))
+    positions, frames = _right_hands(joints_mm * (VIEW_FROM_CAMERA * mirror))
+    turns = quaternion.from_matrix(frames)
+    turns = np.where(left, quaternion.mirror_x(turns), turns)
+    return Solution(positions * mirror, turns.take(_BONES, 1), _radii_m(joints_mm))
 
 
 def poses_of(hands: Sequence[Hand]) -> tuple[HandPose, ...]:
     """The pose of each tracked hand."""
     if not hands:
         return ()
-    solution = solve(np.stack([hand.joints_mm for hand in hands]), [hand.side for hand in hands])
+    solution = solve(np.array([hand.joints_mm for hand in hands]), [hand.side for hand in hands])
     for array in (solution.positions_m, solution.orientations, solution.radii_m):
         array.flags.writeable = False
     return tuple(
@@ -132,34 +153,27 @@ def thumb_at_rest() -> np.ndarray:
 
 
 def _right_hands(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Positions (N, 26, 3) and frames (N, 26, 3, 3) of right hands from their joints (N, 21, 3) in view space."""
+    """Positions (N, 26, 3) and frames of bones (N, 20, 3, 3) of right hands, from joints (N, 21, 3) in view space."""
     n = len(points)
-    positions = np.empty((n, len(JOINTS), 3))
-    positions[:, _TRACKED] = points[:, _SOURCES]
-    wrist = positions[:, WRIST]
-    chains = positions[:, _CHAINS]
-    knuckles = chains[:, 1:, 0] - wrist[:, None]
+    positions = points.take(_SOURCES, 1)
+    chains = points.take(_CHAINS, 1)
+    wrist = positions[:, WRIST, None]
+    knuckles = chains[:, 1:, 0] - wrist
     palm = _palm(knuckles)
 
     # The carpus: nearer together than the knuckles, and all as far from the wrist.
-    carpus = (knuckles @ palm * _CARPUS) @ np.swapaxes(palm, 1, 2)
-    positions[:, METACARPALS[1:]] = wrist[:, None] + carpus
-    positions[:, PALM] = (positions[:, METACARPALS[2]] + chains[:, 2, 0]) / 2
+    carpus = (knuckles @ palm * _CARPUS) @ palm.swapaxes(1, 2)
+    positions[:, _MADE_UP] = wrist + carpus
+    positions[:, PALM] = positions[:, WRIST] + (carpus[:, 1] + knuckles[:, 1]) / 2
 
-    frames = np.empty((n, len(JOINTS), 3, 3))
-    metacarpal_z = _unit(carpus - knuckles, palm[:, None, :, 2])
-    metacarpals = _frame(metacarpal_z, palm[:, None, :, 0])
-    frames[:, METACARPALS[1:]] = metacarpals
-    frames[:, PALM] = metacarpals[:, 1]
-    frames[:, WRIST] = _frame(_unit(-carpus[:, 1], palm[..., 2]), palm[..., 0])
-
-    bones = chains[:, :, 1:] - chains[:, :, :-1]  # (N, 5, 3, 3): three bones a finger
-    z = _unit(-bones, palm[:, None, None, :, 2])
-    hinges = np.repeat(_hinges(z, palm)[:, :, None], 3, axis=2)
-    hinges[:, 0, 0] = _about(z[:, 0, 0], hinges[:, 0, 0], _THUMB_METACARPAL_DEG)
-    fingers = _frame(z, hinges)  # (N, 5, 3, 3, 3)
-    frames[:, _CHAINS] = fingers[:, :, [0, 1, 2, 2]]  # a tip is turned as its distal bone
-    return positions, frames
+    fingers = (chains[:, :, :-1] - chains[:, :, 1:]).reshape(n, 15, 3)
+    z = unit(np.concatenate([carpus - knuckles, -carpus[:, 1:2], fingers], 1), palm[:, None, :, 2])
+    hinges = _hinges(z[:, _FINGER_BONES:].reshape(n, 5, 3, 3), palm)
+    x = np.empty_like(z)
+    x[:, :_FINGER_BONES] = palm[:, None, :, 0]
+    x[:, _FINGER_BONES:] = hinges.repeat(3, 1)
+    x[:, _FINGER_BONES] = _about(z[:, _FINGER_BONES], hinges[:, 0], np.radians(_THUMB_METACARPAL_DEG))
+    return positions, _frame(z, x)
 
 
 def _palm(knuckles: np.ndarray) -> np.ndarray:
@@ -167,87 +181,61 @@ def _palm(knuckles: np.ndarray) -> np.ndarray:
 
     Its normal is that of the fan of triangles wrist, knuckle, next knuckle, weighted by their areas.
     """
-    up = _cross(knuckles[:, 1:], knuckles[:, :-1]).sum(1)
-    z = _unit(-knuckles[:, 1], np.array([0.0, 0.0, 1.0]))
-    up = _unit(up, np.array([0.0, 1.0, 0.0]))
-    return _frame(z, _cross(up, z))
+    up = cross(knuckles[:, 1:], knuckles[:, :-1]).sum(1)
+    ends = unit(np.stack([up, -knuckles[:, 1]], 1), _UP_AND_BACK)
+    up, z = ends[:, 0], ends[:, 1]
+    return _frame(z, cross(up, z))
+
+
+_UP_AND_BACK = np.eye(3)[1:]
 
 
 def _hinges(z: np.ndarray, palm: np.ndarray) -> np.ndarray:
     """(N, 5, 3) unit hinge of each finger from its bones' z axes (N, 5, 3, 3) and the palm's frame (N, 3, 3)."""
-    in_palm = z @ palm[:, None]
-    hinges = np.concatenate([_thumb_hinge(in_palm[:, :1]), _finger_hinges(in_palm[:, 1:])], 1)
-    return hinges @ np.swapaxes(palm, 1, 2)
-
-
-def _finger_hinges(z: np.ndarray) -> np.ndarray:
-    """(N, 4, 3) hinges in the palm's frame from the bones there (N, 4, 3, 3)."""
+    z = z @ palm[:, None]
     first = z[:, :, 0]
-    universal = _cross(_ARCH_UP, first) * np.maximum(first[..., 2:], 0)
-    carried = _carried(np.array([0.0, 0.0, 1.0]), first, _ARCH_HINGES)
-    bend = _cross(z[:, :, 1:], z[:, :, :-1]).sum(2)
-    bend = bend * np.maximum((bend * carried).sum(-1, keepdims=True), 0)  # a hinge bends one way only
-    return _unit(universal + bend + _CARRIED_WEIGHT * carried, carried)
-
-
-def _thumb_hinge(z: np.ndarray) -> np.ndarray:
-    """(N, 1, 3) hinge in the palm's frame from the thumb's bones there (N, 1, 3, 3)."""
-    first = z[:, :, 0]
-    carried = _carried(_THUMB_Z, first, _THUMB_HINGE)
-    carried = _about(first, carried, _THUMB_TWIST_DEG + first @ _THUMB_TWIST_BY_Z_DEG)
-    bend = _cross(z[:, :, 2], z[:, :, 1])
-    bend = bend * np.maximum((bend * carried).sum(-1, keepdims=True), 0)
-    return _unit(carried + _THUMB_BEND_WEIGHT * bend, carried)
+    universal = cross(_REST_UP, first) * np.maximum(first[..., 2:], 0)
+    carried = _carried(_REST_Z, first, _REST_HINGES)
+    twist_deg = _THUMB_TWIST_DEG + first[:, 0] @ _THUMB_TWIST_BY_Z_DEG
+    carried[:, 0] = _about(first[:, 0], carried[:, 0], np.radians(twist_deg)[:, None])
+    bend = (cross(z[:, :, 1:], z[:, :, :-1]) * _BEND_WEIGHTS).sum(2)
+    bend = bend * np.maximum(dot(bend, carried), 0)  # a hinge bends one way only
+    return unit(universal + bend + _CARRIED_WEIGHTS * carried, carried) @ palm.swapaxes(1, 2)
 
 
 def _carried(start: np.ndarray, end: np.ndarray, vectors: np.ndarray) -> np.ndarray:
     """Vectors turned by the shortest turn from unit ``start`` to unit ``end``; all (..., 3)."""
-    axis = _cross(start, end)
-    cosine = (start * end).sum(-1, keepdims=True)
-    along = (axis * vectors).sum(-1, keepdims=True) * axis
-    return vectors * cosine + _cross(axis, vectors) + along / np.maximum(1 + cosine, 1e-3)
+    axis = cross(start, end)
+    cosine = dot(start, end)
+    along = dot(axis, vectors) * axis
+    return vectors * cosine + cross(axis, vectors) + along / np.maximum(1 + cosine, 1e-3)
 
 
-def _about(axis: np.ndarray, vectors: np.ndarray, degrees: float | np.ndarray) -> np.ndarray:
+def _about(axis: np.ndarray, vectors: np.ndarray, angle_rad: float | np.ndarray) -> np.ndarray:
     """Vectors (..., 3) that are orthogonal to their unit axes, turned about them."""
-    angle = np.asarray(np.radians(degrees))[..., None]
-    return np.cos(angle) * vectors + np.sin(angle) * _cross(axis, vectors)
+    return np.cos(angle_rad) * vectors + np.sin(angle_rad) * cross(axis, vectors)
 
 
 def _frame(z: np.ndarray, x: np.ndarray) -> np.ndarray:
     """(..., 3, 3) right-handed frames whose third column is unit z and whose first is as near to x as it can be."""
-    y = _cross(z, x)
-    length = _length(y)
-    if (length < _NOTHING).any():  # x along z: any axis that is not will do
-        y = np.where(length < _NOTHING, _cross(z, np.eye(3)[np.argmin(np.abs(z), -1)]), y)
-        length = _length(y)
-    y = y / length
+    y = cross(z, x)
+    long = length(y)
+    if long.min() < NOTHING:  # x along z: any axis that is not will do
+        y = np.where(long < NOTHING, cross(z, np.eye(3)[np.argmin(np.abs(z), -1)]), y)
+        long = length(y)
+    y = y / long
     frames = np.empty((*y.shape, 3))
-    frames[..., 0], frames[..., 1], frames[..., 2] = _cross(y, z), y, z
+    frames[..., 0], frames[..., 1], frames[..., 2] = cross(y, z), y, z
     return frames
-
-
-def _cross(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """np.cross of (..., 3), many times as quick on small arrays."""
-    return a.take(_YZX, -1) * b.take(_ZXY, -1) - a.take(_ZXY, -1) * b.take(_YZX, -1)
-
-
-def _length(vectors: np.ndarray) -> np.ndarray:
-    """(..., 1) lengths."""
-    return np.sqrt(np.einsum("...i,...i->...", vectors, vectors))[..., None]
-
-
-def _unit(vectors: np.ndarray, instead: np.ndarray) -> np.ndarray:
-    """Vectors (..., 3) at length 1; where one has none, the unit direction to take instead."""
-    length = _length(vectors)
-    if (length > _NOTHING).all():
-        return vectors / length
-    return np.where(length > _NOTHING, vectors / np.maximum(length, _NOTHING), instead)
 
 
 def _radii_m(joints_mm: np.ndarray) -> np.ndarray:
     """(N, 26) radii: an adult's, scaled by the hand's median bone."""
-    children, parents = np.array(BONES).T
-    lengths = np.linalg.norm(np.asarray(joints_mm, float)[:, children] - joints_mm[:, parents], axis=-1)
-    size = np.clip(np.median(lengths / ADULT_BONES_MM, axis=-1), *_SIZES)
-    return size[:, None] * ADULT_RADII_MM / 1000
+    sizes = length(joints_mm.take(_CHILDREN, 1) - joints_mm.take(_PARENTS, 1))[..., 0] / ADULT_BONES_MM
+    sizes.sort(1)
+    size = sizes[:, _MIDDLE].mean(1)  # np.median takes five times as long
+    return np.minimum(np.maximum(size, _SIZES[0]), _SIZES[1])[:, None] * ADULT_RADII_MM / 1000
+
+
+_CHILDREN, _PARENTS = np.array(BONES).T
+_MIDDLE = slice((len(BONES) - 1) // 2, len(BONES) // 2 + 1)

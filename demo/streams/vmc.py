@@ -16,23 +16,26 @@ from demo.records import Side
 from demo.streams import quaternion, skeleton
 from demo.streams.address import Network
 from demo.streams.datagrams import Datagrams
-from demo.streams.openxr import JOINTS, WRIST, HandPose
+from demo.streams.openxr import FINGER_NAMES, JOINTS, WRIST, HandPose
 from demo.streams.osc import bundle, message
 from demo.streams.packet import Packet
 
 PORT = 39539
 _LONG = (("Proximal", "proximal"), ("Intermediate", "intermediate"), ("Distal", "distal"))
 _THUMB = (("Proximal", "metacarpal"), ("Intermediate", "proximal"), ("Distal", "distal"))
-#: (Unity's bone without its side, OpenXR joint, joint of the bone before it; fingers hang on the hand).
-_BONES = tuple(
-    (
-        f"{finger.capitalize()}{bone}",
-        JOINTS.index(f"{finger}_{joint}"),
-        WRIST if n == 0 else JOINTS.index(f"{finger}_{parts[n - 1][1]}"),
-    )
-    for finger in ("thumb", "index", "middle", "ring", "little")
-    for parts in (_THUMB if finger == "thumb" else _LONG,)
-    for n, (bone, joint) in enumerate(parts)
+#: Unity's bone without its side; OpenXR joint; joint of the bone before it (fingers hang on the hand).
+_NAMES, _JOINTS, _PARENTS = zip(
+    *(
+        (
+            f"{finger.capitalize()}{bone}",
+            JOINTS.index(f"{finger}_{joint}"),
+            WRIST if n == 0 else JOINTS.index(f"{finger}_{parts[n - 1][1]}"),
+        )
+        for finger in FINGER_NAMES
+        for parts in (_THUMB if finger == "thumb" else _LONG,)
+        for n, (bone, joint) in enumerate(parts)
+    ),
+    strict=True,
 )
 #: Frame of the wrist in the T-pose of an avatar that looks along -z (OpenXR's axes): columns x, y, z.
 _T_POSE = {
@@ -55,11 +58,9 @@ def bone_rotations(pose: HandPose) -> dict[str, np.ndarray]:
     turned = quaternion.multiply(pose.orientations, quaternion.inverse(rest))
     of_wrist = quaternion.inverse(turned[WRIST])
     turned = quaternion.multiply(np.broadcast_to(of_wrist, turned.shape), turned)
+    local = quaternion.multiply(quaternion.inverse(turned[list(_PARENTS)]), turned[list(_JOINTS)])
     side = pose.side.capitalize()
-    return {
-        side + name: unity(quaternion.multiply(quaternion.inverse(turned[parent]), turned[joint]))
-        for name, joint, parent in _BONES
-    }
+    return {side + name: turn for name, turn in zip(_NAMES, unity(local), strict=True)}
 
 
 @cache

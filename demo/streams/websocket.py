@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
 from demo.streams.address import Network, is_local, parse_address
-from demo.streams.packet import Packet, hello, to_bytes, to_json
+from demo.streams.message import hello, to_json
+from demo.streams.packet import Packet, to_bytes
 from digit.errors import UserError
 
 if TYPE_CHECKING:
@@ -40,25 +41,30 @@ _SEND_BUFFER = 32_768
 
 
 class Client:
-    """One connection and the newest message for it."""
+    """One connection, and the newest message where the client reads too slowly."""
 
     def __init__(self, connection: "ServerConnection", binary: bool) -> None:
         self.connection, self.binary = connection, binary
         self.latency_ms: float | None = None
-        self._newest: str | bytes | None = None
-        self._news = asyncio.Event()
+        self._waiting: str | bytes | None = None
+        self._late = asyncio.Event()
 
     def put(self, message: str | bytes) -> None:
-        """Take the newest message in place of one that still waits."""
-        self._newest = message
-        self._news.set()
+        """Send it at once if the client has taken all before; else it waits, in place of one that still does."""
+        from websockets.asyncio.server import broadcast
 
-    async def send_newest(self) -> None:
-        """Send until the connection is closed; cuts off a client that does not read."""
+        if self._waiting is None and self.connection.transport.get_write_buffer_size() == 0:
+            broadcast((self.connection,), message)
+        else:
+            self._waiting = message
+            self._late.set()
+
+    async def send_waiting(self) -> None:
+        """Send what has to wait, until the connection is closed; cuts off a client that does not read."""
         while True:
-            await self._news.wait()
-            self._news.clear()
-            message, self._newest = self._newest, None
+            await self._late.wait()
+            self._late.clear()
+            message, self._waiting = self._waiting, None
             if message is not None:
                 try:
                     await asyncio.wait_for(self.connection.send(message), STALL_S)
@@ -176,9 +182,9 @@ class WebSocket:
         connection.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
         sender = None
         try:
-            await connection.send(json.dumps(hello()))
+            await connection.send(hello())
             self._clients.add(client)
-            sender = asyncio.create_task(client.send_newest())
+            sender = asyncio.create_task(client.send_waiting())
             await self._listen(client)
         except ConnectionClosed:
             return

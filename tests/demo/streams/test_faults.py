@@ -343,7 +343,7 @@ def test_a_missing_package_is_one_sentence(monkeypatch) -> None:
 def test_a_stream_that_falls_over_is_told_and_leaves_the_others(capfd, monkeypatch) -> None:
     receiver, port = udp_receiver()
     streams = running(f"udp:{port}", "osc")
-    monkeypatch.setattr("demo.streams.osc.hand_messages", lambda *_: 1 / 0)
+    monkeypatch.setattr("demo.streams.osc.hand_bundle", lambda *_: 1 / 0)
     with receiver:
         streams.put(SCENES[0])
         wait_until(lambda: streams.states()["osc"].status == "failed")
