@@ -8,6 +8,7 @@ of them, and while hostile clients hang on the WebSocket. `python -m digit.bench
 """
 
 import argparse
+import asyncio
 import json
 import os
 import socket
@@ -172,17 +173,20 @@ def listen(name: str, port: int) -> None:
 
 
 def _websocket(name: str, port: int) -> Iterator[tuple[int, int]]:
-    from websockets.sync.client import connect
+    """The library's asyncio client: its other one passes each message through a second thread of its own."""
+    from websockets.asyncio.client import connect
 
-    with connect(f"ws://127.0.0.1:{port}/{'binary' if 'bytes' in name else ''}", compression=None) as client:
-        client.recv()
-        print("ready", flush=True)
-        for message in client:
-            arrived_ns = monotonic_ns()
-            if isinstance(message, bytes):
-                yield int(np.frombuffer(message, HEADER, 1)["sequence"][0]), arrived_ns
-            else:
-                yield json.loads(message)["sequence"], arrived_ns
+    async def arrivals() -> list[tuple[str | bytes, int]]:
+        async with connect(f"ws://127.0.0.1:{port}/{'binary' if 'bytes' in name else ''}", compression=None) as client:
+            await client.recv()
+            print("ready", flush=True)
+            return [(message, monotonic_ns()) async for message in client]
+
+    for message, arrived_ns in asyncio.run(arrivals()):
+        if isinstance(message, bytes):
+            yield int(np.frombuffer(message, HEADER, 1)["sequence"][0]), arrived_ns
+        else:
+            yield json.loads(message)["sequence"], arrived_ns
 
 
 def _datagrams(name: str, port: int) -> Iterator[tuple[int, int]]:
@@ -205,8 +209,6 @@ def _datagrams(name: str, port: int) -> Iterator[tuple[int, int]]:
 
 def hostile(port: int) -> None:
     """Clients that read, clients that never do, and one that floods, until the stream ends."""
-    import asyncio
-
     from websockets.asyncio.client import connect
     from websockets.exceptions import ConnectionClosed
 

@@ -20,20 +20,24 @@ def _shepperd() -> np.ndarray:
 
 
 def _product() -> np.ndarray:
-    """(16, 4): the products of two quaternions' components to their product."""
-    table = np.zeros((4, 4, 4))
-    for a, b, out, sign in (
-        *((3, i, i, 1) for i in range(4)),
-        *((i, 3, i, 1) for i in range(3)),
-        *((i, i, 3, -1) for i in range(3)),
-        *((i, (i + 1) % 3, (i + 2) % 3, 1) for i in range(3)),
-        *((i, (i + 2) % 3, (i + 1) % 3, -1) for i in range(3)),
-    ):
-        table[a, b, out] = sign
-    return table.reshape(16, 4)
+    """(16, 4): the products of the components of two quaternions to their product."""
+    (xx, xy, xz, xw), (yx, yy, yz, yw), (zx, zy, zz, zw), (wx, wy, wz, ww) = np.eye(16).reshape(4, 4, 16)
+    return np.array([wx + xw + yz - zy, wy - xz + yw + zx, wz + xy - yx + zw, ww - xx - yy - zz]).T
 
 
-_SHEPPERD, _EYE, _PRODUCT = _shepperd(), np.eye(4).ravel(), _product()
+def _square() -> np.ndarray:
+    """(16, 9): the products of a unit quaternion's components to the nine entries of its rotation matrix."""
+    (xx, xy, xz, xw), (_, yy, yz, yw), (_, _, zz, zw), (_, _, _, ww) = np.eye(16).reshape(4, 4, 16)
+    entries = [
+        ww + xx - yy - zz, 2 * (xy - zw), 2 * (xz + yw),
+        2 * (xy + zw), ww - xx + yy - zz, 2 * (yz - xw),
+        2 * (xz - yw), 2 * (yz + xw), ww - xx - yy + zz,
+    ]  # fmt: skip
+    return np.array(entries).T
+
+
+_SHEPPERD, _EYE, _PRODUCT, _SQUARE = _shepperd(), np.eye(4).ravel(), _product(), _square()
+_COLUMNS = tuple(np.ascontiguousarray(_SQUARE[:, axis::3]) for axis in range(3))
 _INVERSE, _MIRROR = np.array([-1.0, -1.0, -1.0, 1.0]), np.array([1.0, -1.0, -1.0, 1.0])
 
 
@@ -48,19 +52,23 @@ def from_matrix(matrix: np.ndarray) -> np.ndarray:
 
 def to_matrix(q: np.ndarray) -> np.ndarray:
     """Rotation matrices (..., 3, 3)."""
-    x, y, z, w = np.moveaxis(q, -1, 0)
-    entries = [
-        1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w),
-        2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w),
-        2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y),
-    ]  # fmt: skip
-    return np.stack(entries, -1).reshape(*np.shape(q)[:-1], 3, 3)
+    return (_products(q, q) @ _SQUARE).reshape(*q.shape[:-1], 3, 3)
+
+
+def axis(q: np.ndarray, which: int) -> np.ndarray:
+    """(..., 3) where the x, y or z axis (0, 1, 2) is turned to: a column of the matrix."""
+    return _products(q, q) @ _COLUMNS[which]
 
 
 def multiply(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """a after b."""
+    return _products(a, b) @ _PRODUCT
+
+
+def _products(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """(..., 16) each component of a times each of b."""
     products = a[..., :, None] * b[..., None, :]
-    return products.reshape(*products.shape[:-2], 16) @ _PRODUCT
+    return products.reshape(*products.shape[:-2], 16)
 
 
 def inverse(q: np.ndarray) -> np.ndarray:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from demo.records import Side
+from demo.streams import quaternion
 from demo.streams.openxr import JOINTS, PALM, TIPS, WRIST, HandPose
 from demo.streams.solver import Solution
 from demo.streams.vectors import dot, length, unit
@@ -106,22 +107,21 @@ def pinch_strengths(hands: HandPose | Solution) -> np.ndarray:
     ends = hands.positions_m.take(_LENGTH, -2)
     closed, opened = _PINCH_GAP
     shares = gap_m / np.maximum(length(ends[..., 0, :] - ends[..., 1, :]), 1e-3)
-    return _between_0_and_1((opened - shares) / (opened - closed))
+    return ((opened - shares) / (opened - closed)).clip(0, 1)
 
 
 def curls(hands: HandPose | Solution) -> np.ndarray:
     """(..., 4) how far each finger is bent in, 0 straight to 1 as in a fist."""
-    z = _z_axes(hands.orientations.take(_CHAINS, -2))
+    z = quaternion.axis(hands.orientations.take(_CHAINS, -2), 2)
     cosines = np.vecdot(z[..., 1:, :], z[..., :-1, :])
-    bend_deg = np.degrees(np.arccos(np.minimum(np.maximum(cosines, -1), 1))).sum(-1)
+    bend_deg = np.degrees(np.arccos(cosines.clip(-1, 1))).sum(-1)
     straight, fist = _CURL_DEG
-    return _between_0_and_1((bend_deg - straight) / (fist - straight))
+    return ((bend_deg - straight) / (fist - straight)).clip(0, 1)
 
 
 def palm_facing(hands: HandPose | Solution) -> np.ndarray:
     """(...) 1 when the palm looks straight into the camera, -1 when its back does."""
-    x, y, z, w = hands.orientations[..., PALM, :].T
-    up = np.array([2 * (x * y - z * w), 1 - 2 * (x * x + z * z), 2 * (y * z + x * w)]).T
+    up = quaternion.axis(hands.orientations[..., PALM, :], 1)
     place = hands.positions_m[..., PALM, :]
     return np.vecdot(up, place) / np.maximum(length(place)[..., 0], 1e-6)
 
@@ -151,19 +151,7 @@ def _fist(hands: Solution) -> tuple[np.ndarray, np.ndarray]:
 def _rays(hands: Solution) -> tuple[np.ndarray, np.ndarray]:
     """Origins (N, 3) and unit directions (N, 3)."""
     tips = hands.positions_m[:, _INDEX_TIP]
-    return tips, unit(tips - hands.positions_m[:, _INDEX], -_z_axes(hands.orientations[:, _INDEX]))
-
-
-def _z_axes(q: np.ndarray) -> np.ndarray:
-    """(..., 3) third columns of the rotations (..., 4)."""
-    x, y, z, w = q[..., 0], q[..., 1], q[..., 2], q[..., 3]
-    axes = np.empty((*x.shape, 3))
-    axes[..., 0], axes[..., 1], axes[..., 2] = 2 * (x * z + y * w), 2 * (y * z - x * w), 1 - 2 * (x * x + y * y)
-    return axes
-
-
-def _between_0_and_1(values: np.ndarray) -> np.ndarray:
-    return np.minimum(np.maximum(values, 0), 1)
+    return tips, unit(tips - hands.positions_m[:, _INDEX], -quaternion.axis(hands.orientations[:, _INDEX], 2))
 
 
 #: (on at) and (off below) of pinching x 4, grabbing, pointing, facing.

@@ -182,12 +182,11 @@ def _palm(knuckles: np.ndarray) -> np.ndarray:
     Its normal is that of the fan of triangles wrist, knuckle, next knuckle, weighted by their areas.
     """
     up = cross(knuckles[:, 1:], knuckles[:, :-1]).sum(1)
-    ends = unit(np.stack([up, -knuckles[:, 1]], 1), _UP_AND_BACK)
-    up, z = ends[:, 0], ends[:, 1]
-    return _frame(z, cross(up, z))
+    z = unit(-knuckles[:, 1], _BACK)
+    return _frame(z, unit(cross(up, z), _ACROSS))
 
 
-_UP_AND_BACK = np.eye(3)[1:]
+_ACROSS, _, _BACK = np.eye(3)
 
 
 def _hinges(z: np.ndarray, palm: np.ndarray) -> np.ndarray:
@@ -234,7 +233,7 @@ def _radii_m(joints_mm: np.ndarray) -> np.ndarray:
     sizes = length(joints_mm.take(_CHILDREN, 1) - joints_mm.take(_PARENTS, 1))[..., 0] / ADULT_BONES_MM
     sizes.sort(1)
     size = sizes[:, _MIDDLE].mean(1)  # np.median takes five times as long
-    return np.minimum(np.maximum(size, _SIZES[0]), _SIZES[1])[:, None] * ADULT_RADII_MM / 1000
+    return size.clip(*_SIZES)[:, None] * ADULT_RADII_MM / 1000
 
 
 _CHILDREN, _PARENTS = np.array(BONES).T
