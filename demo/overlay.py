@@ -9,6 +9,9 @@ from demo.settings import OverlayOptions
 from digit.prediction import CROP_SIZE
 from digit.skeleton import BACKGROUND, BONES, SLOTS
 
+#: A joint below this confidence is rather wrong than right (`digit.calibration`); it and its bones are painted faintly.
+FAINT_BELOW = 0.5
+FAINT_OPACITY = 0.35
 #: OpenCV draws at sixteenths of a pixel.
 _SUBPIXEL_BITS = 4
 
@@ -57,16 +60,40 @@ def _paint_parts(image: np.ndarray, part_labels: np.ndarray, image_from_crop: np
 
 
 def _paint_hand(image: np.ndarray, hand: Hand, thickness: int, options: OverlayOptions) -> None:
+    """The uncertain joints and bones faintly, then the certain ones."""
+    sure = hand.confidence >= FAINT_BELOW
+    if not sure.all():
+        area = _area(image, hand.joints_px, int(max(3.0, image.shape[0] / 160)) + thickness + 1)
+        before = area.copy()
+        _paint_joints(image, hand, thickness, options, sure, faint=True)
+        cv2.addWeighted(area, FAINT_OPACITY, before, 1 - FAINT_OPACITY, 0, dst=area)
+    _paint_joints(image, hand, thickness, options, sure, faint=False)
+
+
+def _area(image: np.ndarray, points_px: np.ndarray, margin_px: int) -> np.ndarray:
+    """A view of the picture around points (N, 2), at least a pixel of it."""
+    height, width = image.shape[:2]
+    low, high = (np.clip(np.nan_to_num(end(points_px, axis=0)), -1e6, 1e6) for end in (np.min, np.max))
+    left, top = np.clip(np.floor(low).astype(int) - margin_px, 0, [width - 1, height - 1])
+    right, bottom = np.clip(np.ceil(high).astype(int) + margin_px, [left + 1, top + 1], [width, height])
+    return image[top:bottom, left:right]
+
+
+def _paint_joints(
+    image: np.ndarray, hand: Hand, thickness: int, options: OverlayOptions, sure: np.ndarray, faint: bool
+) -> None:
+    """Those of a hand that are sure, or the others. A bone is as sure as both its ends."""
     rgb = [tuple(int(value) for value in row) for row in JOINT_RGB[SLOTS[hand.side]]]
     points = [_fixed_point(joint) for joint in hand.joints_px]
     if options.bones:
         for child, parent in BONES:
-            cv2.line(image, points[child], points[parent], rgb[child], thickness, cv2.LINE_AA, _SUBPIXEL_BITS)
+            if (sure[child] and sure[parent]) != faint:
+                cv2.line(image, points[child], points[parent], rgb[child], thickness, cv2.LINE_AA, _SUBPIXEL_BITS)
     if options.joints:
         radius = int(max(3.0, image.shape[0] / 160) * 2**_SUBPIXEL_BITS)
-        for point, colour in zip(points, rgb, strict=True):
-            cv2.circle(image, point, radius, (255, 255, 255), -1, cv2.LINE_AA, _SUBPIXEL_BITS)
-            cv2.circle(image, point, int(0.75 * radius), colour, -1, cv2.LINE_AA, _SUBPIXEL_BITS)
+        for joint in np.flatnonzero(sure != faint):
+            cv2.circle(image, points[joint], radius, (255, 255, 255), -1, cv2.LINE_AA, _SUBPIXEL_BITS)
+            cv2.circle(image, points[joint], int(0.75 * radius), rgb[joint], -1, cv2.LINE_AA, _SUBPIXEL_BITS)
 
 
 def _fixed_point(xy_px: np.ndarray) -> tuple[int, int]:

@@ -148,7 +148,7 @@ class Pipeline:
             prediction = underway.answer()
         with underway.timings.stage("track"):
             joints_px = apply_affine(underway.image_from_crop, prediction.joints_2p5d[:, :2])
-            decision = self._handedness(joints_px, prediction.handedness)
+            decision = self._handedness(joints_px, prediction.handedness, prediction.confidence)
             if decision.swapped:
                 prediction, joints_px = with_sides_swapped(prediction), joints_px[mirrored_joints()]
             self._tracker.update(joints_px, prediction.confidence, decision.present)

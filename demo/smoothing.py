@@ -1,4 +1,7 @@
-"""The One-Euro filter (Casiez et al., CHI 2012) on whole hands, driven by the frames' own timestamps."""
+"""The One-Euro filter (Casiez et al., CHI 2012) on whole hands, driven by the frames' own timestamps.
+
+A joint that is rather wrong than right is followed more slowly, the less certain the slower: it jumps about.
+"""
 
 from dataclasses import dataclass, replace
 
@@ -26,6 +29,9 @@ PICTURE = Tuning(min_cutoff_hz=1.5, beta=4.0)
 RELATIVE_DEPTH = Tuning(min_cutoff_hz=1.0, beta=2.0)
 ROOT_DEPTH = Tuning(min_cutoff_hz=0.6, beta=0.7)
 _MM_PER_UNIT = 100.0
+#: Joints at or above the first confidence, which are as likely right as wrong, have the whole cutoff; below, it shrinks
+#: in proportion, down to the second number's share.
+TRUSTED_AT, LEAST_TRUST = 0.5, 0.2
 
 
 class OneEuro:
@@ -36,8 +42,15 @@ class OneEuro:
         self._time_ns: int | None = None
         self._value = self._speed = np.zeros((0, 0))
 
-    def __call__(self, value: np.ndarray, time_ns: int, unit: float = 1.0) -> np.ndarray:
-        """The filtered (N, D) value at a time that grows from call to call; ``unit`` is one unit of speed's length."""
+    def __call__(
+        self, value: np.ndarray, time_ns: int, unit: float = 1.0, trust: float | np.ndarray = 1.0
+    ) -> np.ndarray:
+        """The filtered (N, D) value at a time that grows from call to call.
+
+        Args:
+            unit: one unit of speed's length.
+            trust: (N, 1) or one number for all in (0, 1]: share of the cutoff that a point gets.
+        """
         dt_s = 0.0 if self._time_ns is None else (time_ns - self._time_ns) / 1e9
         if self._time_ns is None or not 0 < dt_s <= GAP_S or value.shape != self._value.shape:
             self._value, self._speed = value.astype(np.float64), np.zeros_like(value, dtype=np.float64)
@@ -45,7 +58,7 @@ class OneEuro:
             speed = (value - self._value) / (dt_s * unit)
             self._speed = self._speed + _alpha(self._tuning.speed_cutoff_hz, dt_s) * (speed - self._speed)
             speeds = np.linalg.norm(self._speed, axis=1, keepdims=True)
-            cutoff_hz = self._tuning.min_cutoff_hz + self._tuning.beta * speeds
+            cutoff_hz = (self._tuning.min_cutoff_hz + self._tuning.beta * speeds) * trust
             self._value = self._value + _alpha(cutoff_hz, dt_s) * (value - self._value)
         self._time_ns = time_ns
         return self._value
@@ -68,8 +81,9 @@ class HandFilter:
         depth_mm = hand.joints_mm[:, 2:]
         root_mm = depth_mm[WRIST:]
         size_px = max(float(np.ptp(hand.joints_px, axis=0).max()), 1.0)
-        px = self._px(hand.joints_px, time_ns, size_px)
-        relative_mm = self._relative_mm(depth_mm - root_mm, time_ns, _MM_PER_UNIT)
+        trust = np.clip(hand.confidence / TRUSTED_AT, LEAST_TRUST, 1.0)[:, None]
+        px = self._px(hand.joints_px, time_ns, size_px, trust)
+        relative_mm = self._relative_mm(depth_mm - root_mm, time_ns, _MM_PER_UNIT, trust)
         root_mm = self._root_mm(root_mm, time_ns, _MM_PER_UNIT)
         joints_mm = unproject(px, (relative_mm + root_mm)[:, 0], K).astype(np.float32)
         px = px.astype(np.float32)

@@ -71,9 +71,9 @@ class EmptyCrops(Dataset[dict[str, torch.Tensor]]):
         return tensors(empty_crop(np.random.default_rng([7, i])), np.zeros((42, 4), np.float32))
 
 
-def answers(net: nn.Module, pictures: CropDataset, empty: int = EMPTY) -> dict[str, Crops]:
+def answers(net: nn.Module, pictures: CropDataset) -> dict[str, Crops]:
     """What a network says of a set without and, where it takes one, with a prior, and of crops without hands."""
-    asked: dict[str, Dataset[Any]] = {**validation_sets(pictures, net), "empty": EmptyCrops(empty)}
+    asked: dict[str, Dataset[Any]] = {**validation_sets(pictures, net), "empty": EmptyCrops(EMPTY)}
     return {name: _asked(net, dataset) for name, dataset in asked.items()}
 
 
@@ -183,21 +183,24 @@ def report(by_source: dict[str, Crops], by: Calibration) -> tuple[dict[str, Any]
 def _source_figures(crops: Crops, by: Calibration) -> dict[str, Any]:
     confidence, handedness = calibrated(crops, by)
     there = crops.hands.any(axis=1)
-    surest = confidence.reshape(len(confidence), 2, -1).mean(axis=2).max(axis=1)
+    certain = confidence.reshape(len(confidence), 2, -1).mean(axis=2)
     figures: dict[str, Any] = {"crops": len(crops.hands), "handedness above 0.5, 0.9": {}}
     for what, chosen in (("hands there", crops.hands), ("hands absent", ~crops.hands)):
         if chosen.any():
             above = [round(float((handedness[chosen] > limit).mean()), 3) for limit in (0.5, 0.9)]
             figures["handedness above 0.5, 0.9"][what] = above
-    figures["mean confidence of the surest hand"] = {
-        f"{share:.0%} lie below": round(float(np.quantile(surest, share)), 3) for share in (0.01, 0.05, 0.5, 0.95)
-    }
+    figures["mean confidence of the surer hand"] = _quantiles(certain.max(axis=1))
     if there.any():
+        figures["mean confidence of the hands there"] = _quantiles(certain[crops.hands])
         right = crops.right[crops.judged]
         figures["joints"] = len(right)
         figures["right"] = round(float(right.mean()), 3)
         figures["ece"] = round(reliability(confidence[crops.judged], right).ece, 4)
     return figures
+
+
+def _quantiles(values: np.ndarray) -> dict[str, float]:
+    return {f"{share:.0%} lie below": round(float(np.quantile(values, share)), 4) for share in (0.01, 0.05, 0.5, 0.95)}
 
 
 def joined(by_source: dict[str, Crops]) -> Crops:
@@ -228,7 +231,7 @@ def plot(curves: dict[str, Reliability], path: Path) -> None:
 
 
 def calibrate(
-    weights: Path, folder: Path, count: int = PICTURES, empty: int = EMPTY
+    weights: Path, folder: Path, count: int = PICTURES
 ) -> tuple[Calibration, dict[str, Any], dict[str, Reliability]]:
     """The numbers for a weights file, and figures and curves of the half that they were not fitted on.
 
@@ -237,7 +240,7 @@ def calibrate(
     """
     net = checkpoint.load(weights)
     pictures = CropDataset(held_out(folder, count), augment=WEBCAM.still(), seed=1)
-    said = answers(net, pictures, empty)
+    said = answers(net, pictures)
     fitted = fit(joined({name: crops.half(0) for name, crops in said.items()}))
     return fitted, *report({name: crops.half(1) for name, crops in said.items()}, fitted)
 

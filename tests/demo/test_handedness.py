@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from demo.handedness import ENTER_FRAMES, LEAVE_FRAMES, SWAP_FRAMES, Handedness
+from demo.handedness import ENTER_FRAMES, IMPROBABLE_AT, LEAVE_FRAMES, NOTHING_AT, SWAP_FRAMES, Handedness
 from tests.demo.scripted import SHAPE
 
 RIGHT_AT, LEFT_AT, ELSEWHERE = (200.0, 300.0), (420.0, 300.0), (600.0, 300.0)
@@ -14,36 +14,39 @@ def joints(right: tuple[float, float], left: tuple[float, float]) -> np.ndarray:
     return np.concatenate([100 * SHAPE + right, 100 * SHAPE + left])
 
 
+SURE = np.full(42, 0.9)
+
+
 def tracked(handedness: tuple[float, float] = BOTH) -> Handedness:
     decide = Handedness()
     for _ in range(4):
-        decide(joints(RIGHT_AT, LEFT_AT), np.array(handedness))
+        decide(joints(RIGHT_AT, LEFT_AT), np.array(handedness), SURE)
     return decide
 
 
 def test_the_first_hand_counts_at_once() -> None:
-    decision = Handedness()(joints(RIGHT_AT, LEFT_AT), np.array(BOTH))
+    decision = Handedness()(joints(RIGHT_AT, LEFT_AT), np.array(BOTH), SURE)
     assert decision.present.tolist() == [True, True]
     assert not decision.swapped
 
 
 def test_no_hand() -> None:
-    assert not Handedness()(joints(RIGHT_AT, LEFT_AT), np.array(NONE)).present.any()
+    assert not Handedness()(joints(RIGHT_AT, LEFT_AT), np.array(NONE), SURE).present.any()
 
 
 @pytest.mark.parametrize("frames", range(1, SWAP_FRAMES))
 def test_a_short_flip_is_rejected(frames: int) -> None:
     decide = tracked()
     for _ in range(frames):
-        decision = decide(joints(LEFT_AT, RIGHT_AT), np.array(BOTH))
+        decision = decide(joints(LEFT_AT, RIGHT_AT), np.array(BOTH), SURE)
         assert decision.swapped
         assert decision.present.all()
-    assert not decide(joints(RIGHT_AT, LEFT_AT), np.array(BOTH)).swapped
+    assert not decide(joints(RIGHT_AT, LEFT_AT), np.array(BOTH), SURE).swapped
 
 
 def test_a_flip_that_persists_is_believed() -> None:
     decide = tracked()
-    swapped = [decide(joints(LEFT_AT, RIGHT_AT), np.array(BOTH)).swapped for _ in range(SWAP_FRAMES + 5)]
+    swapped = [decide(joints(LEFT_AT, RIGHT_AT), np.array(BOTH), SURE).swapped for _ in range(SWAP_FRAMES + 5)]
     assert swapped == [True] * (SWAP_FRAMES - 1) + [False] * 6
 
 
@@ -52,12 +55,12 @@ def test_hands_that_really_cross_are_no_flip() -> None:
     for step in np.linspace(0, 1, 30):
         right = (RIGHT_AT[0] + step * (LEFT_AT[0] - RIGHT_AT[0]), RIGHT_AT[1])
         left = (LEFT_AT[0] + step * (RIGHT_AT[0] - LEFT_AT[0]), LEFT_AT[1] + 40)
-        assert not decide(joints(right, left), np.array(BOTH)).swapped
+        assert not decide(joints(right, left), np.array(BOTH), SURE).swapped
 
 
 def test_one_hand_under_the_wrong_name() -> None:
     decide = tracked((0.95, 0.05))
-    decision = decide(joints(ELSEWHERE, RIGHT_AT), np.array([0.05, 0.95]))
+    decision = decide(joints(ELSEWHERE, RIGHT_AT), np.array([0.05, 0.95]), SURE)
     assert decision.swapped
     assert decision.present.tolist() == [True, False]
 
@@ -65,66 +68,82 @@ def test_one_hand_under_the_wrong_name() -> None:
 def test_one_hand_renamed_for_good() -> None:
     decide = tracked((0.95, 0.05))
     for _ in range(SWAP_FRAMES):
-        decision = decide(joints(ELSEWHERE, RIGHT_AT), np.array([0.05, 0.95]))
+        decision = decide(joints(ELSEWHERE, RIGHT_AT), np.array([0.05, 0.95]), SURE)
     assert not decision.swapped
     assert decision.present.tolist() == [False, True]
 
 
 def test_a_second_hand_enters_after_some_frames_and_is_no_flip() -> None:
     decide = tracked((0.95, 0.05))
-    present = [decide(joints(RIGHT_AT, LEFT_AT), np.array((0.95, 0.7))) for _ in range(ENTER_FRAMES)]
+    present = [decide(joints(RIGHT_AT, LEFT_AT), np.array((0.95, 0.7)), SURE) for _ in range(ENTER_FRAMES)]
     assert not any(decision.swapped for decision in present)
     assert [decision.present[1] for decision in present] == [False] * (ENTER_FRAMES - 1) + [True]
 
 
 def test_a_second_hand_that_is_sure_enters_at_once() -> None:
-    assert tracked((0.95, 0.05))(joints(RIGHT_AT, LEFT_AT), np.array(BOTH)).present.all()
+    assert tracked((0.95, 0.05))(joints(RIGHT_AT, LEFT_AT), np.array(BOTH), SURE).present.all()
 
 
 def test_a_hand_leaves_after_some_frames_only() -> None:
     decide = tracked()
     gone = np.array([0.95, 0.1])
-    present = [bool(decide(joints(RIGHT_AT, ELSEWHERE), gone).present[1]) for _ in range(LEAVE_FRAMES)]
+    present = [bool(decide(joints(RIGHT_AT, ELSEWHERE), gone, SURE).present[1]) for _ in range(LEAVE_FRAMES)]
     assert present == [True] * (LEAVE_FRAMES - 1) + [False]
 
 
 def test_between_the_thresholds_nothing_changes() -> None:
     decide, unsure = tracked((0.95, 0.05)), np.array([0.5, 0.5])
     for _ in range(20):
-        decision = decide(joints(RIGHT_AT, LEFT_AT), unsure)
+        decision = decide(joints(RIGHT_AT, LEFT_AT), unsure, SURE)
     assert decision.present.tolist() == [True, False]
 
 
 def test_a_lost_hand_drawn_on_the_other_one_is_not_shown() -> None:
     decide = tracked()
     for _ in range(3):
-        assert decide(joints(RIGHT_AT, (RIGHT_AT[0] + 5, RIGHT_AT[1])), np.array(BOTH)).present.tolist() == [
+        assert decide(joints(RIGHT_AT, (RIGHT_AT[0] + 5, RIGHT_AT[1])), np.array(BOTH), SURE).present.tolist() == [
             True,
             False,
         ]
-    assert decide(joints(RIGHT_AT, LEFT_AT), np.array(BOTH)).present.all()
+    assert decide(joints(RIGHT_AT, LEFT_AT), np.array(BOTH), SURE).present.all()
 
 
 def test_a_hand_that_appears_on_the_other_one_is_not_shown() -> None:
     decide = tracked((0.95, 0.05))
     for _ in range(10):
-        assert decide(joints(RIGHT_AT, RIGHT_AT), np.array(BOTH)).present.tolist() == [True, False]
+        assert decide(joints(RIGHT_AT, RIGHT_AT), np.array(BOTH), SURE).present.tolist() == [True, False]
 
 
 def test_without_a_past_the_less_likely_hand_is_the_double() -> None:
-    assert Handedness()(joints(RIGHT_AT, RIGHT_AT), np.array([0.8, 0.95])).present.tolist() == [False, True]
+    assert Handedness()(joints(RIGHT_AT, RIGHT_AT), np.array([0.8, 0.95]), SURE).present.tolist() == [False, True]
 
 
 def test_palms_that_come_together_are_two_hands() -> None:
     decide = tracked()
     for step in np.linspace(0, 1, 20):
         left = (LEFT_AT[0] + step * (RIGHT_AT[0] - LEFT_AT[0]), LEFT_AT[1])
-        assert decide(joints(RIGHT_AT, left), np.array(BOTH)).present.all()
+        assert decide(joints(RIGHT_AT, left), np.array(BOTH), SURE).present.all()
 
 
 def test_a_double_stays_one_until_the_hands_part() -> None:
     decide = tracked()
     shown = []
     for gap in (5.0, 10.0, 25.0, 60.0):  # of hands of 100 pixels
-        shown.append(bool(decide(joints(RIGHT_AT, (RIGHT_AT[0] + gap, RIGHT_AT[1])), np.array(BOTH)).present[1]))
+        shown.append(bool(decide(joints(RIGHT_AT, (RIGHT_AT[0] + gap, RIGHT_AT[1])), np.array(BOTH), SURE).present[1]))
     assert shown == [False, False, False, True]
+
+
+def test_a_knot_in_a_face_is_no_hand_and_the_first_clear_hand_is_one() -> None:
+    decide, points = Handedness(), joints(RIGHT_AT, LEFT_AT)
+    for _ in range(10):
+        assert not decide(points, np.array(BOTH), np.full(42, 0.8 * NOTHING_AT)).present.any()
+    assert decide(points, np.array(BOTH), np.repeat([0.6, 0.8 * NOTHING_AT], 21)).present.all()
+
+
+def test_a_hand_that_gets_uncertain_stays_until_it_is_improbable() -> None:
+    decide, points = tracked(), joints(RIGHT_AT, LEFT_AT)
+    for _ in range(10):
+        assert decide(points, np.array(BOTH), np.repeat([0.9, 2 * IMPROBABLE_AT], 21)).present.all()
+    improbable = np.repeat([0.9, 0.5 * IMPROBABLE_AT], 21)
+    shown = [decide(points, np.array(BOTH), improbable).present.tolist() for _ in range(LEAVE_FRAMES)]
+    assert shown == [[True, True]] * (LEAVE_FRAMES - 1) + [[True, False]]

@@ -61,6 +61,32 @@ def test_joints_are_painted_where_they_are_in_their_colour(scene: Scene) -> None
         assert painted[y, x] == pytest.approx(JOINT_RGB[first + 20], abs=25)
 
 
+def test_uncertain_joints_are_faint(scene: Scene) -> None:
+    image, hand = scene.frame.image, scene.hands[0]
+    unsure = replace(hand, confidence=np.where(np.arange(21) == 20, 0.2, 0.9).astype(np.float32))
+    clear, faint = (
+        paint(image, replace(scene, hands=(shown,)), replace(NOTHING, joints=True)).astype(int)
+        for shown in (hand, unsure)
+    )
+    x, y = np.rint(hand.joints_px[20]).astype(int)
+    assert faint[y, x] == pytest.approx(image[y, x] + 0.35 * (clear[y, x] - image[y, x]), abs=2)
+    x, y = np.rint(hand.joints_px[0]).astype(int)
+    assert (faint[y, x] == clear[y, x]).all()
+
+
+def test_a_bone_is_as_sure_as_its_less_sure_end(scene: Scene) -> None:
+    image, hand = scene.frame.image, scene.hands[0]
+    tip_unsure = replace(hand, confidence=np.where(np.arange(21) == 4, 0.2, 0.9).astype(np.float32))
+    painted = [
+        paint(image, replace(scene, hands=(shown,)), replace(NOTHING, bones=True)).astype(int)
+        for shown in (hand, tip_unsure)
+    ]
+    differs = np.argwhere((painted[0] != painted[1]).any(axis=2))[:, ::-1]
+    ends = hand.joints_px[[4, 5]]
+    assert len(differs) > 0
+    assert (differs >= ends.min(axis=0) - 3).all() and (differs <= ends.max(axis=0) + 3).all()
+
+
 def test_far_outside_joints_and_a_tiny_picture_do_no_harm(scene: Scene) -> None:
     hand = replace(scene.hands[0], joints_px=np.full((21, 2), [1e9, -np.inf], np.float32))
     wild = replace(scene, hands=(hand,), image_from_crop=np.array([[1.0, 0, 5000], [0, 1.0, 5000]]))

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -98,6 +100,17 @@ def test_smoothed_joints_still_project_onto_their_pixels() -> None:
         (smoothed,) = smoothing((hand(300 + rng.normal(0, 3), 500 + rng.normal(0, 20)),), i * STEP_NS, K)
     assert project(smoothed.joints_mm, K) == pytest.approx(smoothed.joints_px, abs=1e-2)
     assert not smoothed.joints_px.flags.writeable
+
+
+def test_uncertain_joints_are_followed_more_slowly() -> None:
+    moved = {}
+    for confidence in (1.0, 0.5, 0.2, 0.0):
+        smoothing = Smoothing()
+        certain = np.full(21, confidence, np.float32)
+        smoothing((replace(hand(300), confidence=certain),), 0, K)
+        (after,) = smoothing((replace(hand(310), confidence=certain),), STEP_NS, K)
+        moved[confidence] = float((after.joints_px - hand(300).joints_px)[:, 0].mean())
+    assert moved[1.0] == moved[0.5] > 1.5 * moved[0.2] > 1.5 * moved[0.0] > 0
 
 
 def test_a_hand_that_appears_again_starts_afresh() -> None:

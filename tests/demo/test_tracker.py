@@ -86,6 +86,13 @@ def test_low_confidence_loses_the_hands_after_some_frames() -> None:
     assert tracker.place(SHAPE_OF_FRAME) is None
 
 
+def test_one_certain_hand_keeps_the_track() -> None:
+    tracker = Tracker()
+    for _ in range(3 * LOST_FRAMES):
+        tracker.update(joints((400, 300), (700, 350)), np.repeat([0.15, 0.001], 21), BOTH)
+    assert tracker.tracking
+
+
 def test_a_hand_that_hides_keeps_its_place_for_a_while() -> None:
     tracker, points = Tracker(), joints((400, 300), (800, 350))
     tracker.update(points, SURE, BOTH)
