@@ -20,7 +20,8 @@ def paint(image: np.ndarray, scene: Scene, options: OverlayOptions | None = None
     """A copy of the (H, W, 3) uint8 RGB picture with the scene drawn over it, in the same orientation."""
     options = options or OverlayOptions()
     painted = np.array(image, order="C")
-    if options.parts and scene.part_labels is not None and scene.image_from_crop is not None:
+    # Where no hand was believed, parts are a face or a shirt.
+    if options.parts and scene.hands and scene.part_labels is not None and scene.image_from_crop is not None:
         _paint_parts(painted, scene.part_labels, scene.image_from_crop, options.opacity)
     # So thick that it looks alike on every camera.
     thickness = max(1, round(image.shape[0] / 300))

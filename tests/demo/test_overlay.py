@@ -61,6 +61,10 @@ def test_joints_are_painted_where_they_are_in_their_colour(scene: Scene) -> None
         assert painted[y, x] == pytest.approx(JOINT_RGB[first + 20], abs=25)
 
 
+def test_without_hands_there_are_no_parts(scene: Scene) -> None:
+    assert not changed(replace(scene, hands=()), OverlayOptions()).any()
+
+
 def test_uncertain_joints_are_faint(scene: Scene) -> None:
     image, hand = scene.frame.image, scene.hands[0]
     unsure = replace(hand, confidence=np.where(np.arange(21) == 20, 0.2, 0.9).astype(np.float32))
