@@ -43,6 +43,7 @@ def parser() -> argparse.ArgumentParser:
         "--headless", action="store_true", help="take every frame, write files, print figures as JSON"
     )
     headless.add_argument("--out", type=Path, default=Path("out"), metavar="DIR", help="folder to write (default: out)")
+    headless.add_argument("--no-files", action="store_true", help="write nothing: only streams and figures")
     headless.add_argument("--max-frames", type=_between(int, 1), metavar="N", help="stop after N frames")
     network = parser.add_argument_group("network")
     names = "auto, tensorrt, cuda, openvino-int8, openvino or torch"

@@ -1,17 +1,19 @@
 """MediaPipe's hands as `Detection` records, either at once or from a thread of its own.
 
-Both detectors answer a frame with a `Sighting`, the hands and the time at which they stood there. mediapipe is imported
+All detectors answer a frame with a `Sighting`, the hands and the time at which they stood there. mediapipe is imported
 in the thread that looks.
 """
 
 import os
 import sys
 import threading
+from collections import deque
 from collections.abc import Callable, Generator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 
@@ -21,9 +23,13 @@ from digit.errors import UserError
 from digit.landmarker import Landmarker, model_file
 
 Tell = Callable[[str], None]
+#: Whether the hands of a frame are wanted: with the frame itself, some frames later, or not at all.
+Look = Literal["now", "later", "no"]
 
 #: A sighting that is older than this says nothing about where the hands are now.
-STALE_NS = 150_000_000
+STALE_NS = 400_000_000
+#: Frames from a look that may come later to its use: on two cores a look takes as long as two frames.
+LAG_FRAMES = 2
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,18 +40,26 @@ class Sighting:
     detections: tuple[Detection, ...]
 
 
-class Detector(Protocol):
-    """Looks for hands."""
+class Looker(Protocol):
+    """Looks for hands in one frame."""
 
-    def __call__(self, frame: Frame) -> Sighting | None:
-        """What is known about the hands of this frame; None when nothing is."""
+    def __call__(self, frame: Frame) -> Sighting | None: ...
+
+    def close(self) -> None: ...
+
+
+class Detector(Protocol):
+    """Knows about hands, and looks when it is asked to."""
+
+    def __call__(self, frame: Frame, look: Look = "now") -> Sighting | None:
+        """What is known about the hands of this frame, perhaps from an earlier one; None when nothing is."""
         ...
 
     def close(self) -> None: ...
 
 
 class LandmarkDetector:
-    """Looks at each frame that it is given, and answers for that frame: the same every time, on every machine.
+    """Looks at once, and answers for that very frame.
 
     Open, call and close it in one thread.
     """
@@ -71,13 +85,54 @@ class LandmarkDetector:
         self._landmarker.close()
 
 
+class PunctualDetector:
+    """Looks in a thread of its own, and what it sees comes in exactly `LAG_FRAMES` frames later.
+
+    It answers with its last sighting until the next one. How fast the computer is decides how long a call waits, never
+    what it answers: the same frames and wishes give the same sightings every time.
+    """
+
+    def __init__(self, open_detector: Callable[[], Looker], lag_frames: int = LAG_FRAMES) -> None:
+        """``open_detector`` is called in the thread, which also closes what it gave."""
+        self._lag_frames = lag_frames
+        self._thread = ThreadPoolExecutor(1, "landmarks")
+        self._detector = self._thread.submit(open_detector)
+        self._frames = 0
+        self._underway: deque[tuple[int, Future[Sighting | None]]] = deque()
+        self._newest: Sighting | None = None
+
+    def __call__(self, frame: Frame, look: Look = "now") -> Sighting | None:
+        """Raises what the detector raises, also while it was opened."""
+        self._frames += 1
+        if look != "no":
+            self._underway.append((self._frames, self._thread.submit(self._look, frame)))
+        lag_frames = 0 if look == "now" else self._lag_frames
+        while self._underway and self._underway[0][0] <= self._frames - lag_frames:
+            self._newest = self._underway.popleft()[1].result()
+        return self._newest
+
+    def close(self) -> None:
+        """End the thread, after the look that it is at."""
+        for _, look in self._underway:
+            look.cancel()
+        self._thread.submit(self._close)
+        self._thread.shutdown(wait=True)
+
+    def _look(self, frame: Frame) -> Sighting | None:
+        return self._detector.result()(frame)
+
+    def _close(self) -> None:
+        if self._detector.exception() is None:
+            self._detector.result().close()
+
+
 class BackgroundDetector:
     """Looks at the newest frame in a thread of its own, so that calling it never waits.
 
     It answers with its last sighting as long as that is fresh. An error in the thread is raised by the next call.
     """
 
-    def __init__(self, open_detector: Callable[[], Detector], stale_ns: int = STALE_NS) -> None:
+    def __init__(self, open_detector: Callable[[], Looker], stale_ns: int = STALE_NS) -> None:
         """``open_detector`` is called in the thread, which also closes what it gave."""
         self._open_detector, self._stale_ns = open_detector, stale_ns
         self._frames: Latest[Frame] = Latest()
@@ -86,8 +141,9 @@ class BackgroundDetector:
         self._thread = threading.Thread(target=self._look, name="landmarks", daemon=True)
         self._thread.start()
 
-    def __call__(self, frame: Frame) -> Sighting | None:
-        self._frames.put(frame)
+    def __call__(self, frame: Frame, look: Look = "now") -> Sighting | None:
+        if look != "no":
+            self._frames.put(frame)
         self._newest = self._sightings.take() or self._newest
         if self._newest is None or frame.time_ns - self._newest.time_ns > self._stale_ns:
             return None
@@ -113,7 +169,7 @@ class BackgroundDetector:
             self._sightings.close(error)
 
 
-def open_detector(hand_model: Path | None, tell: Tell) -> Detector:
+def open_detector(hand_model: Path | None, tell: Tell) -> LandmarkDetector:
     """A landmark detector that tells how its model comes, and an empty text once it is there."""
     if hand_model is not None and not hand_model.is_file():
         raise UserError(f"There is no hand model {hand_model}; check the path given with --hand-model.")

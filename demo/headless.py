@@ -2,8 +2,8 @@
 
 import sys
 from collections.abc import Callable, Iterable
-from contextlib import closing
-from itertools import chain, islice
+from contextlib import ExitStack, closing
+from itertools import chain, islice, pairwise
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -20,6 +20,7 @@ from demo.settings import Settings
 from demo.sources import Source, open_source
 from demo.stats import percentiles_ms
 from demo.streams.hub import streams_of
+from demo.writing import Writing
 from digit.errors import UserError
 
 #: Loads backend and detector of the settings, telling each step in a few words.
@@ -27,17 +28,22 @@ OpenPipeline = Callable[[Settings, Callable[[str], None]], Pipeline]
 
 
 def run_headless(
-    settings: Settings, out: Path, max_frames: int | None = None, open_pipeline: OpenPipeline = open_exact_pipeline
+    settings: Settings,
+    out: Path | None,
+    max_frames: int | None = None,
+    open_pipeline: OpenPipeline = open_exact_pipeline,
 ) -> tuple[dict[str, Any], str]:
     """Run to the source's end or ``max_frames``; write a session and ``overlay.mp4`` into the folder ``out``.
 
     With ``settings.record`` the session goes into a folder of its own below ``settings.sessions``, if that is given.
+    Without ``out`` no file is written.
 
-    Returns the figures (frames, fps, two_hand_share, latency_ms {stage: {p50, p95}}, backend, model) and the source's
-    notice. Raises UserError when the source cannot be read, the model not loaded or the folder not written; what was
-    written up to there stays readable. A progress bar goes to stderr.
+    Returns the figures (frames, fps, two_hand_share, frame_ms {p50, p95} from Scene to Scene, latency_ms {stage: {p50,
+    p95}}, backend, model) and the source's notice. Raises UserError when the source cannot be read, the model not
+    loaded or the folder not written; what was written up to there stays readable. A progress bar goes to stderr.
     """
-    _make_folder(out)
+    if out is not None:
+        _make_folder(out)
     with closing(open_source(settings, live=False)) as source:
         frames = iter(source)
         first = list(islice(frames, 1))  # a source that gives nothing is told before the network is loaded
@@ -66,35 +72,59 @@ def _run(
     source: Source,
     pipeline: Pipeline,
     settings: Settings,
-    out: Path,
+    out: Path | None,
     bar: "tqdm[Any]",
     tap: Callable[[Scene], None],
 ) -> dict[str, Any]:
     timings: list[dict[str, float]] = []
+    emitted_ns: list[int] = []
     two_hands = 0
     start_s = perf_counter()
     backend = pipeline.backend
-    info = new_info(settings, source.name, pipeline.loaded, source.fps)
     try:
-        folder = new_folder(settings.sessions) if settings.record and settings.sessions else out
-        with VideoWriter(out / "overlay.mp4", source.fps) as video, SessionWriter(folder, info) as session:
+        with ExitStack() as files:
+            writings = () if out is None else _open_files(files, out, source, pipeline, settings)
             for scene in pipeline.scenes(frames):
                 tap(scene)
                 began_s = perf_counter()
-                video.write(paint(scene.frame.image, scene, settings.overlay), scene.frame.time_ns)
-                session.write(scene)
+                for writing in writings:
+                    writing.put(scene)
                 timings.append(dict(scene.timings_ms) | {"write": (perf_counter() - began_s) * 1000})
+                emitted_ns.append(scene.emitted_ns)
                 two_hands += len(scene.hands) == 2
                 bar.update()
     except WRITE_ERRORS as error:
-        raise UserError(why_not(out, error)) from error
+        raise UserError(why_not(out or Path(), error)) from error
+    frame_ms = [{"frame": (after - before) / 1e6} for before, after in pairwise(emitted_ns)]
     return {
         "frames": len(timings),
         "fps": round(len(timings) / (perf_counter() - start_s), 2),
         "two_hand_share": round(two_hands / max(len(timings), 1), 4),
-        "latency_ms": {
-            stage: {"p50": round(p50, 2), "p95": round(p95, 2)} for stage, (p50, p95) in percentiles_ms(timings).items()
-        },
+        "frame_ms": _rounded(frame_ms).get("frame"),
+        "latency_ms": _rounded(timings),
         "backend": backend.name,
         "model": backend.model,
+    }
+
+
+def _open_files(
+    files: ExitStack, out: Path, source: Source, pipeline: Pipeline, settings: Settings
+) -> tuple[Writing, ...]:
+    """The overlay video and the session, each written in a thread of its own, until ``files`` closes."""
+    folder = new_folder(settings.sessions) if settings.record and settings.sessions else out
+    video = files.enter_context(VideoWriter(out / "overlay.mp4", source.fps))
+    session = files.enter_context(SessionWriter(folder, new_info(settings, source.name, pipeline.loaded, source.fps)))
+
+    def overlay(scene: Scene) -> None:
+        video.write(paint(scene.frame.image, scene, settings.overlay), scene.frame.time_ns)
+
+    return (
+        files.enter_context(Writing("overlay", overlay)),
+        files.enter_context(Writing("session", session.write)),
+    )
+
+
+def _rounded(timings: Iterable[dict[str, float]]) -> dict[str, dict[str, float]]:
+    return {
+        stage: {"p50": round(p50, 2), "p95": round(p95, 2)} for stage, (p50, p95) in percentiles_ms(timings).items()
     }

@@ -4,6 +4,7 @@ What it runs is OpenVINO's form of the network (IR). That of the shipped weights
 second process, which does import torch, makes it once (`digit.backends.exports`).
 """
 
+import os
 import shutil
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -18,15 +19,15 @@ from digit.backends.exports import Progress
 from digit.errors import UserError
 
 # Without the second line OpenVINO computes in bfloat16 wherever the CPU has it: the same weights, other numbers.
-CONFIG = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
+CONFIG: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
 
 
 class OpenVinoSession:
     """See `digit.backends.Session`."""
 
-    def __init__(self, folder: Path):
-        """Opens an export. Raises RuntimeError when OpenVINO cannot read it."""
-        self._request: Any = _compiled(folder)
+    def __init__(self, folder: Path, alone: bool = True):
+        """Opens an export (``alone``: see `digit.backends.load`). Raises RuntimeError when OpenVINO cannot read it."""
+        self._request: Any = _compiled(folder, CONFIG if alone else CONFIG | {"INFERENCE_NUM_THREADS": _all_but_one()})
         # A network without a prior has lost that input in the export.
         self._inputs = {port.get_any_name() for port in self._request.model_inputs}
         self._outputs = len(self._request.model_outputs)
@@ -46,7 +47,9 @@ class OpenVinoSession:
         self._request = None
 
 
-def open_session(weights: Path, weights_sha256: str, precision: str, progress: Progress) -> OpenVinoSession:
+def open_session(
+    weights: Path, weights_sha256: str, precision: str, progress: Progress, alone: bool = True
+) -> OpenVinoSession:
     """The network in "fp32" or "int8", checked against the reference.
 
     Raises:
@@ -55,12 +58,12 @@ def open_session(weights: Path, weights_sha256: str, precision: str, progress: P
     folder = export_of(weights, weights_sha256, precision, progress)
     progress(f"Loading {weights.stem} with OpenVINO, {precision} …")
     try:
-        return _checked(folder, precision)
+        return _checked(folder, precision, alone)
     except (RuntimeError, OSError):
         if exports.beside(weights, precision) == folder:
             raise
         shutil.rmtree(folder, ignore_errors=True)
-        return _checked(export_of(weights, weights_sha256, precision, progress), precision)
+        return _checked(export_of(weights, weights_sha256, precision, progress), precision, alone)
 
 
 def export_of(weights: Path, weights_sha256: str, precision: str, progress: Progress) -> Path:
@@ -99,9 +102,9 @@ def _make(weights: Path, weights_sha256: str, precision: str, folder: Path, prog
         raise UserError(f"{weights} could not be prepared for OpenVINO: {complaint}")
 
 
-def _checked(folder: Path, precision: str) -> OpenVinoSession:
+def _checked(folder: Path, precision: str, alone: bool) -> OpenVinoSession:
     reference = check.read(folder)
-    session = OpenVinoSession(folder)
+    session = OpenVinoSession(folder, alone)
     fault = check.fault(session.start(reference.crop, reference.prior)(), reference, precision)
     if fault:
         session.close()
@@ -109,7 +112,13 @@ def _checked(folder: Path, precision: str) -> OpenVinoSession:
     return session
 
 
-def _compiled(folder: Path) -> Any:
+def _all_but_one() -> int:
+    """Cores of this process, without the one for the rest of the loop."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, cores - 1)
+
+
+def _compiled(folder: Path, config: dict[str, Any]) -> Any:
     """An infer request. Compiles in a thread of its own, which ends with it.
 
     OpenVINO gives the compiling thread a signal stack and takes it back when the model is freed. Of two models freed in
@@ -120,7 +129,7 @@ def _compiled(folder: Path) -> Any:
         import openvino
 
         core: Any = openvino.Core()
-        return core.compile_model(str(folder / "predictor.xml"), "CPU", CONFIG).create_infer_request()
+        return core.compile_model(str(folder / "predictor.xml"), "CPU", config).create_infer_request()
 
     with ThreadPoolExecutor(max_workers=1) as thread:
         return thread.submit(compile_).result()

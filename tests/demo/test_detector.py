@@ -6,7 +6,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from demo.detector import BackgroundDetector, LandmarkDetector, Sighting, open_detector, quiet_stderr
+from demo.detector import (
+    LAG_FRAMES,
+    BackgroundDetector,
+    LandmarkDetector,
+    Look,
+    PunctualDetector,
+    Sighting,
+    open_detector,
+    quiet_stderr,
+)
 from demo.records import Frame
 from digit.errors import UserError
 from tests.demo.scripted import ColourDetector, draw_hands
@@ -82,3 +91,30 @@ def test_stderr_comes_back(capfd: pytest.CaptureFixture[str]) -> None:
         os.write(2, b"chatter")
     os.write(2, b"a message")
     assert capfd.readouterr().err == "a message"
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.02])
+def test_a_punctual_answer_comes_after_so_many_frames_however_long_it_takes(seconds: float) -> None:
+    class Slow(ColourDetector):
+        def __call__(self, frame: Frame, look: Look = "now") -> Sighting | None:
+            time.sleep(seconds)
+            return super().__call__(frame, look)
+
+    colour = Slow()
+    detector = PunctualDetector(lambda: colour)
+    looks: list[Look] = ["now", "later", "no", "later", "no", "no", "no", "now"]
+    sightings = [detector(Frame(i, i, IMAGE), look) for i, look in enumerate(looks)]
+    assert LAG_FRAMES == 2
+    assert [sighting and sighting.time_ns for sighting in sightings] == [0, 0, 0, 1, 1, 3, 3, 7]
+    detector.close()
+    assert colour.closed
+
+
+def test_a_punctual_detector_that_cannot_open_says_so() -> None:
+    def fail() -> ColourDetector:
+        raise UserError("no model")
+
+    detector = PunctualDetector(fail)
+    with pytest.raises(UserError, match="no model"):
+        detector(Frame(0, 0, IMAGE))
+    detector.close()

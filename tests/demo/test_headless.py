@@ -88,6 +88,14 @@ def test_max_frames(settings: Settings, tmp_path: Path) -> None:
     assert figures["frames"] == len(pictures(tmp_path / "overlay.mp4")) == len(rows(tmp_path / "scenes.arrow")) == 4
 
 
+def test_without_files_there_are_the_same_figures(settings: Settings, tmp_path: Path) -> None:
+    before = sorted(tmp_path.rglob("*"))
+    figures, _ = run_headless(settings, None, open_pipeline=colour_pipeline)
+    assert (figures["frames"], figures["two_hand_share"]) == (15, 1.0)
+    assert 0 < figures["frame_ms"]["p50"] <= figures["frame_ms"]["p95"]
+    assert sorted(tmp_path.rglob("*")) == before
+
+
 def test_truncated_video_up_to_the_cut(tmp_path: Path) -> None:
     cut = truncated(write_clip(tmp_path / "clip.avi", two_hands(40)), 0.5)
     figures, notice = run_headless(Settings(source="video", path=cut), tmp_path / "out", open_pipeline=colour_pipeline)

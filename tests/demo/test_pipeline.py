@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from demo.handedness import LEAVE_FRAMES, SWAP_FRAMES
-from demo.pipeline import LOOK_EVERY, Pipeline, with_sides_swapped
+from demo.pipeline import LOOK_EVERY_CALM, LOOK_EVERY_NO_PRIOR, Pipeline, agreed, with_sides_swapped
 from demo.records import Frame, Scene
 from demo.settings import Settings
 from digit.geometry import project
@@ -87,7 +87,7 @@ def test_the_prior_is_in_crop_pixels_and_can_be_off() -> None:
 def test_without_the_prior_the_detector_is_asked_now_and_then() -> None:
     detector = ColourDetector()
     pipeline = Pipeline(Settings(prior=False), ColourBackend(), detector)
-    for i in range(1 + 2 * LOOK_EVERY):
+    for i in range(1 + 2 * LOOK_EVERY_NO_PRIOR):
         pipeline(frame(i, right=RIGHT))
     assert detector.looks == 3
 
@@ -97,7 +97,7 @@ def test_a_second_hand_outside_the_crop_is_found(prior: bool) -> None:
     pipeline = Pipeline(Settings(prior=prior), ColourBackend(), ColourDetector())
     for i in range(5):
         assert sides(pipeline(frame(i, right=(40, 90)))) == ["right"]
-    scenes = [pipeline(frame(5 + i, right=(40, 90), left=(280, 90))) for i in range(LOOK_EVERY + 3)]
+    scenes = [pipeline(frame(5 + i, right=(40, 90), left=(280, 90))) for i in range(LOOK_EVERY_NO_PRIOR + 3)]
     assert sides(scenes[-1]) == ["right", "left"]
 
 
@@ -161,3 +161,37 @@ def test_swapping_the_sides_twice_is_nothing() -> None:
     assert (back.joints_2p5d == prediction.joints_2p5d).all()
     assert (back.part_labels == prediction.part_labels).all()
     assert (back.handedness == prediction.handedness).all()
+
+
+def test_two_calm_hands_are_looked_at_seldom() -> None:
+    detector = ColourDetector()
+    pipeline = Pipeline(Settings(), ColourBackend(), detector)
+    scenes = [pipeline(frame(i, right=RIGHT, left=LEFT)) for i in range(1 + 5 * LOOK_EVERY_CALM)]
+    assert all(len(scene.hands) == 2 for scene in scenes)
+    assert detector.looks == 6
+    for i in range(3):  # one hand goes: the next looks come at once
+        pipeline(frame(30 + i, right=RIGHT))
+    looked = detector.looks
+    for i in range(6):
+        pipeline(frame(33 + i, right=RIGHT))
+    assert detector.looks == looked + 6
+
+
+def test_quick_hands_are_looked_at_often() -> None:
+    detector = ColourDetector()
+    pipeline = Pipeline(Settings(), ColourBackend(), detector)
+    for i in range(12):
+        pipeline(frame(i, right=(60 + 12 * i, 90), left=(120 + 12 * i, 90)))
+    assert detector.looks >= 2 * 12 / LOOK_EVERY_CALM
+
+
+def test_agreed() -> None:
+    detector = ColourDetector()
+    sighting = detector(frame(0, right=RIGHT, left=LEFT))
+    assert sighting is not None
+    right, left = sighting.detections
+    joints_px = np.concatenate([right.joints_px, left.joints_px])
+    assert agreed((right, left), joints_px)
+    assert agreed((left, right), joints_px)
+    assert not agreed((right,), joints_px)
+    assert not agreed((right, left), np.concatenate([right.joints_px, right.joints_px]))

@@ -1,0 +1,105 @@
+"""The landmarker's hands as they stand now: it looks seldom and late, so they move along with the picture under them.
+
+They follow the optical flow (Lucas and Kanade 1981, in pyramids) and not the network's own joints: those lean on the
+prior, and a prior that leans on them answers itself. On rendered clips that ran away within a second.
+"""
+
+from collections import deque
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+import cv2
+import numpy as np
+
+from demo.detector import Sighting
+from demo.records import Detection, Frame
+
+#: Frames that are remembered: more than lie between a look and its answer.
+REMEMBERED = 8
+#: Pictures are halved until they are no wider before they are compared; on rendered clips finer ones did no better.
+WIDTH_PX = 480
+#: Side of the window around a joint, in pixels of the small picture.
+_WINDOW = (15, 15)
+_LEVELS = 2
+_STOP = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 8, 0.03)
+#: A joint counts as found when following it there and back ends so near to where it began, in pixels.
+_THERE_AND_BACK_PX = 1.0
+#: With fewer found joints a hand's movement is unknown.
+_FEWEST = 3
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Picture:
+    time_ns: int
+    grey: np.ndarray  # (H, W) uint8
+    shrunk: int  # pixels of the frame for one of its own
+
+
+class Carrier:
+    """Carries what was seen from frame to frame."""
+
+    def __init__(self) -> None:
+        self._pictures: deque[_Picture] = deque(maxlen=REMEMBERED)
+        self._seen_ns = -1
+        self._hands: tuple[Detection, ...] = ()
+        #: How far the quickest hand moved between the last two frames, in hand sizes.
+        self.step = 0.0
+
+    def __call__(self, frame: Frame, sighting: Sighting) -> tuple[Detection, ...]:
+        """The hands of a sighting, of this frame or of an earlier one, where they stand in this frame.
+
+        They stay where they were seen if that frame is not remembered. Call it with every frame.
+        """
+        self._pictures.append(_small(frame))
+        pictures = list(self._pictures)[-2:]
+        if sighting.time_ns != self._seen_ns:
+            self._seen_ns, self._hands = sighting.time_ns, sighting.detections
+            pictures = [picture for picture in self._pictures if picture.time_ns >= sighting.time_ns]
+            if not pictures or pictures[0].time_ns != sighting.time_ns:
+                pictures = []
+        self.step = 0.0
+        for before, after in pairwise(pictures) if self._hands else ():
+            hands = tuple(_followed(hand, before, after) for hand in self._hands)
+            self.step = max(_step(hand, moved) for hand, moved in zip(self._hands, hands, strict=True))
+            self._hands = hands
+        return self._hands
+
+
+def _small(frame: Frame) -> _Picture:
+    image, shrunk = frame.image, 1
+    while image.shape[1] > WIDTH_PX:  # halving is many times as fast as any other ratio
+        image, shrunk = cv2.resize(image, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA), 2 * shrunk
+    return _Picture(frame.time_ns, cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), shrunk)
+
+
+def _followed(hand: Detection, before: _Picture, after: _Picture) -> Detection:
+    """The hand one frame later; joints that cannot be followed go with the others."""
+    joints = np.ascontiguousarray((hand.joints_px + 0.5) / before.shrunk - 0.5, np.float32)
+    there, found = _flow(before.grey, after.grey, joints)
+    back, found_back = _flow(after.grey, before.grey, there)
+    found &= found_back & (np.abs(back - joints).max(axis=1) < _THERE_AND_BACK_PX)
+    if found.sum() < _FEWEST:
+        return hand
+    if not found.all():
+        after_from_before, _ = cv2.estimateAffinePartial2D(joints[found], there[found], method=cv2.LMEDS)
+        # OpenCV's types do not say so, but points in one place give None.
+        if after_from_before is None:  # pyright: ignore[reportUnnecessaryComparison]
+            return hand
+        there[~found] = joints[~found] @ after_from_before[:, :2].T + after_from_before[:, 2]
+    joints_px = (hand.joints_px + (there - joints) * before.shrunk).astype(np.float32)
+    joints_px.flags.writeable = False
+    return replace(hand, joints_px=joints_px)
+
+
+def _flow(before: np.ndarray, after: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(N, 2) where the points of one picture are in the other, and (N,) whether they were found."""
+    moved, found, _ = cv2.calcOpticalFlowPyrLK(
+        before, after, points[:, None], np.empty(0), winSize=_WINDOW, maxLevel=_LEVELS, criteria=_STOP
+    )
+    return moved[:, 0], found[:, 0] > 0
+
+
+def _step(hand: Detection, moved: Detection) -> float:
+    """How far a hand went, in hand sizes."""
+    size_px = max(float(np.ptp(hand.joints_px, axis=0).max()), 1.0)
+    return float(np.linalg.norm(moved.joints_px - hand.joints_px, axis=1).mean()) / size_px
