@@ -19,7 +19,7 @@ from typing import Literal, Protocol
 import numpy as np
 
 from demo.crop import bbox_from_parts, cut, whole_frame_bbox
-from demo.detector import BackgroundDetector, Detector, Look, PunctualDetector, open_detector
+from demo.detector import BackgroundDetector, Detector, Look, PunctualDetector, Sighting, open_detector
 from demo.handedness import Handedness
 from demo.lift import Lift, intrinsics
 from demo.prior import Carrier
@@ -37,11 +37,12 @@ Tell = Callable[[str], None]
 
 _HANDS: tuple[tuple[Side, slice], ...] = (("right", SLOTS["right"]), ("left", SLOTS["left"]))
 
-#: The detector looks every so many frames: while two hands are tracked well, while a hand is missing or doubtful, and
-#: while hands are tracked without the prior. Without any hand it looks at every frame.
-LOOK_EVERY_CALM, LOOK_EVERY_UNSURE, LOOK_EVERY_NO_PRIOR = 4, 1, 15
-#: It also looks when a hand has gone so far since the last look, in hand sizes: following it errs with the way.
-LOOK_AFTER_WAY = 0.1
+#: The detector looks every so many frames: while two hands are tracked well, and while hands are tracked without the
+#: prior. Whenever there is doubt it looks at once.
+LOOK_EVERY_CALM, LOOK_EVERY_NO_PRIOR = 4, 15
+#: Doubt: fewer of a hand's joints could be followed in the picture, or it went so far since the last look, in sizes of
+#: a hand.
+FOLLOWED_WELL, LOOK_AFTER_WAY = 0.9, 0.1
 #: A hand that is tracked well lies so near to the landmarker's on average, in hand sizes. Most do within 0.05.
 AGREED_AT = 0.15
 #: Mean confidence of a hand that is tracked well: 98 % of the hands placed well on rendered crops lie above it.
@@ -101,7 +102,8 @@ class Pipeline:
         self._tracker, self._handedness = Tracker(), Handedness()
         self._lift, self._smoothing = Lift(), Smoothing()
         self._carrier = Carrier()
-        self._since_look, self._way, self._seen_ns, self._calm = 0, 0.0, -1, False
+        self._since_look, self._way, self._calm = 0, 0.0, False
+        self._sighting: Sighting | None = None
 
     @property
     def loaded(self) -> Loaded:
@@ -197,25 +199,28 @@ class Pipeline:
     def _detect(self, frame: Frame) -> tuple[tuple[Detection, ...], bool]:
         """The detector's hands where they stand by now, and whether it saw them just now."""
         self._since_look += 1
+        before = self._sighting
+        detections = () if before is None else self._carrier(frame, before)
+        self._way += self._carrier.step
         look = self._look()
         if look != "no":
             self._since_look, self._way = 0, 0.0
-        sighting = self._detector(frame, look)
-        if sighting is None:
+        self._sighting = self._detector(frame, look)
+        if self._sighting is None:
             return (), False
-        fresh, self._seen_ns = sighting.time_ns != self._seen_ns, sighting.time_ns
-        detections = self._carrier(frame, sighting)
-        self._way += self._carrier.step
-        return detections, fresh
+        if before is None or self._sighting.time_ns != before.time_ns:
+            return self._carrier(frame, self._sighting), True
+        return detections, False
 
     def _look(self) -> Look:
         """What the last frames ask of the detector: nothing but what they show decides, so that it repeats."""
         if not self._tracker.tracking:
             return "now"
-        every = LOOK_EVERY_CALM if self._calm and self._way < LOOK_AFTER_WAY else LOOK_EVERY_UNSURE
         if not self.settings.prior:
-            every = LOOK_EVERY_NO_PRIOR
-        return "no" if self._since_look < every else "later"
+            return "no" if self._since_look < LOOK_EVERY_NO_PRIOR else "later"
+        if not self._calm or self._carrier.found < FOLLOWED_WELL or self._way > LOOK_AFTER_WAY:
+            return "now"
+        return "later" if self._since_look >= LOOK_EVERY_CALM else "no"
 
     def _search(self, image: np.ndarray) -> np.ndarray | None:
         """(4,) a square around what the network takes for hands in the whole picture."""

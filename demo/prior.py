@@ -44,22 +44,27 @@ class Carrier:
         self._hands: tuple[Detection, ...] = ()
         #: How far the quickest hand moved between the last two frames, in hand sizes.
         self.step = 0.0
+        #: Smallest share of a hand's joints that could be followed between them.
+        self.found = 1.0
 
     def __call__(self, frame: Frame, sighting: Sighting) -> tuple[Detection, ...]:
         """The hands of a sighting, of this frame or of an earlier one, where they stand in this frame.
 
-        They stay where they were seen if that frame is not remembered. Call it with every frame.
+        They stay where they were seen if that frame is not remembered. Call it with every frame, and with the same
+        frame again only for another sighting.
         """
-        self._pictures.append(_small(frame))
+        if not self._pictures or self._pictures[-1].time_ns != frame.time_ns:
+            self._pictures.append(_small(frame))
         pictures = list(self._pictures)[-2:]
         if sighting.time_ns != self._seen_ns:
             self._seen_ns, self._hands = sighting.time_ns, sighting.detections
             pictures = [picture for picture in self._pictures if picture.time_ns >= sighting.time_ns]
             if not pictures or pictures[0].time_ns != sighting.time_ns:
                 pictures = []
-        self.step = 0.0
+        self.step, self.found = 0.0, 1.0
         for before, after in pairwise(pictures) if self._hands else ():
-            hands = tuple(_followed(hand, before, after) for hand in self._hands)
+            followed = [_followed(hand, before, after) for hand in self._hands]
+            hands, self.found = tuple(hand for hand, _ in followed), min(share for _, share in followed)
             self.step = max(_step(hand, moved) for hand, moved in zip(self._hands, hands, strict=True))
             self._hands = hands
         return self._hands
@@ -72,23 +77,23 @@ def _small(frame: Frame) -> _Picture:
     return _Picture(frame.time_ns, cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), shrunk)
 
 
-def _followed(hand: Detection, before: _Picture, after: _Picture) -> Detection:
-    """The hand one frame later; joints that cannot be followed go with the others."""
+def _followed(hand: Detection, before: _Picture, after: _Picture) -> tuple[Detection, float]:
+    """The hand one frame later, and the share of its joints that could be followed; the others go with those."""
     joints = np.ascontiguousarray((hand.joints_px + 0.5) / before.shrunk - 0.5, np.float32)
     there, found = _flow(before.grey, after.grey, joints)
     back, found_back = _flow(after.grey, before.grey, there)
     found &= found_back & (np.abs(back - joints).max(axis=1) < _THERE_AND_BACK_PX)
     if found.sum() < _FEWEST:
-        return hand
+        return hand, 0.0
     if not found.all():
         after_from_before, _ = cv2.estimateAffinePartial2D(joints[found], there[found], method=cv2.LMEDS)
         # OpenCV's types do not say so, but points in one place give None.
         if after_from_before is None:  # pyright: ignore[reportUnnecessaryComparison]
-            return hand
+            return hand, 0.0
         there[~found] = joints[~found] @ after_from_before[:, :2].T + after_from_before[:, 2]
     joints_px = (hand.joints_px + (there - joints) * before.shrunk).astype(np.float32)
     joints_px.flags.writeable = False
-    return replace(hand, joints_px=joints_px)
+    return replace(hand, joints_px=joints_px), float(found.mean())
 
 
 def _flow(before: np.ndarray, after: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

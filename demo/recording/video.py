@@ -86,12 +86,19 @@ class VideoWriter:
         """
         if self._stream is None:
             self._start(image, time_ns)
-        picture = av.VideoFrame.from_ndarray(fitted(image, *self._size), format="rgb24")
+        picture = self._picture(fitted(image, *self._size))
         ticks = self._encoding.ticks_per_s
         pts = max((time_ns - self._first_ns) * ticks // 1_000_000_000, self._last_pts + 1)
         picture.pts, picture.time_base, self._last_pts = pts, Fraction(1, ticks), pts
         self._mux(picture)
         return pts
+
+    def _picture(self, image: np.ndarray) -> av.VideoFrame:
+        if self._encoding.pixels != "yuv420p":
+            return av.VideoFrame.from_ndarray(image, format="rgb24")
+        # OpenCV takes a fifth of FFmpeg's time for this.
+        planes: Any = cv2.cvtColor(image, cv2.COLOR_RGB2YUV_I420)
+        return av.VideoFrame.from_ndarray(planes, format="yuv420p")
 
     def _mux(self, picture: av.VideoFrame | None) -> None:
         """Encode one picture; None takes out what the encoder still holds."""

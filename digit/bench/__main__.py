@@ -79,7 +79,7 @@ def measure(args: argparse.Namespace) -> Report:
         if "endurance" in wanted:
             _say(f"{args.endurance} frames in one run …")
             growth.rescale(clip, folder / "small.mp4", 640, 360, 240)
-            found["endurance"] = growth.with_time(folder / "small.mp4", folder, args.endurance, ["--no-prior"])
+            found["endurance"] = growth.with_time(folder / "small.mp4", folder, args.endurance, [])
     return Report(
         machine=processor(),
         system=platform.platform(),

@@ -32,7 +32,7 @@ class Endurance:
     options: str
     memory_start_mb: float | None  # after the first tenth
     memory_end_mb: float | None
-    p95_start_ms: float  # of the second tenth of the frames
+    p95_start_ms: float  # of the second tenth of the frames, from Scene to Scene
     p95_end_ms: float  # of the last tenth
 
 
@@ -63,8 +63,8 @@ def with_time(clip: Path, folder: Path, frames: int, options: Sequence[str]) -> 
     ms, memory = one.frame_ms, one.memory_mb
     tenth, samples = max(len(ms) // 10, 1), max(len(memory) // 10, 1)
     return Endurance(
-        len(ms),
-        " ".join(options),
+        len(one.rows_ms),
+        " ".join(options) or "as it comes",
         round(float(np.median(memory[samples : 2 * samples])), 1) if len(memory) >= 10 else None,
         round(float(np.median(memory[-samples:-1] or memory[-1:])), 1) if len(memory) >= 10 else None,
         round(float(np.percentile(ms[tenth : 2 * tenth], 95)), 2),

@@ -1,7 +1,7 @@
 """The whole loop on a clip, stage by stage, beside MediaPipe's HandLandmarker on the same clip in the same run.
 
-The loop is measured as people run it, ``launcher.py --headless`` in a process of its own; its table of Scenes tells
-what each frame cost. The two take turns.
+The loop is measured as people run it, ``launcher.py --headless`` in a process of its own, once with all its files
+written and once with none, as MediaPipe writes none either. They take turns.
 """
 
 import json
@@ -32,13 +32,9 @@ class Run:
     fps: float  # frames a second of the whole run, overlay video and table included
     backend: str
     rows_ms: list[dict[str, float]]  # of each frame: stage -> ms
+    frame_ms: list[float]  # from the Scene before to each but the first: decoding and waiting for files included
     hands: list[int]  # of each frame
     memory_mb: list[float]  # resident, in the course of the run
-
-    @property
-    def frame_ms(self) -> list[float]:
-        """Sum of each frame's stages: what the loop waits for."""
-        return [sum(row.values()) for row in self.rows_ms]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,18 +45,19 @@ class Loop:
     options: str
     backend: str
     frames: int
-    frame_p50_ms: float
+    frame_p50_ms: float  # from Scene to Scene, decoding included, nothing written
     frame_p95_ms: float
-    stages_ms: dict[str, tuple[float, float]]  # stage -> p50, p95
-    fps: float  # whole process, overlay video and table of Scenes included
+    stages_ms: dict[str, tuple[float, float]]  # stage -> p50, p95 of what the loop waits for in it
+    fps: float  # decoding included, nothing written
+    fps_with_files: float  # overlay video, session's video and table of Scenes written
     mediapipe_p50_ms: float
     mediapipe_p95_ms: float
     mediapipe_fps: float  # decoding included
-    speed_ratio: float  # MediaPipe's median over the loop's
+    speed_ratio: float  # the loop's frame rate over MediaPipe's, nothing written
 
 
 def run(clip: Path, frames: int, options: Sequence[str] = (), sample_s: float = 0.25) -> Run:
-    """Run the headless loop. Raises UserError when it fails."""
+    """Run the headless loop with all its files. Raises UserError when it fails."""
     import pyarrow as pa
 
     with tempfile.TemporaryDirectory() as folder:
@@ -84,8 +81,20 @@ def run(clip: Path, frames: int, options: Sequence[str] = (), sample_s: float = 
         with pa.OSFile(str(Path(folder) / "scenes.arrow")) as file, pa.ipc.open_stream(file) as stream:
             table = stream.read_all()
         rows: list[dict[str, float]] = [dict(row) for row in table["timings_ms"].to_pylist()]
+        frame_ms: list[float] = (np.diff(table["emitted_ns"].to_numpy()) / 1e6).tolist()
         hands: list[int] = [len(row) for row in table["hands"].to_pylist()]
-    return Run(wall_s, float(figures["fps"]), str(figures["backend"]), rows, hands, memory)
+    return Run(wall_s, float(figures["fps"]), str(figures["backend"]), rows, frame_ms, hands, memory)
+
+
+def figures(clip: Path, frames: int, options: Sequence[str] = ()) -> dict[str, Any]:
+    """The headless loop's own figures of a run that writes no file. Raises UserError when it fails."""
+    line = [sys.executable, str(ROOT / "launcher.py"), "--video", str(clip), "--headless", "--no-files"]
+    line += ["--max-frames", str(frames), *options]
+    done = subprocess.run(line, cwd=ROOT, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise UserError(f"The loop failed on {clip}: {(done.stderr.strip().splitlines() or ['?'])[-1]}")
+    answer: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return answer
 
 
 def by_stage(rows_ms: Sequence[dict[str, float]]) -> dict[str, list[float]]:
@@ -109,30 +118,39 @@ def landmarker(clip: Path, frames: int) -> tuple[list[float], float]:
 
 def compare(clip: Path, frames: int, options: Sequence[str], turns: int) -> Loop:
     """The loop and MediaPipe on a clip, taking turns."""
-    runs: list[Run] = []
+    plain: list[dict[str, Any]] = []
+    written: list[float] = []
     looks_ms: list[float] = []
     looks_fps: list[float] = []
     for _ in range(turns):
-        runs.append(run(clip, frames, options))
+        plain.append(figures(clip, frames, options))
         ms, fps = landmarker(clip, frames)
+        written.append(run(clip, frames, options).fps)
         looks_ms += ms[SKIPPED:]
         looks_fps.append(fps)
-    totals = np.concatenate([one.frame_ms[SKIPPED:] for one in runs])
-    stages = by_stage([row for one in runs for row in one.rows_ms[SKIPPED:]])
+    fps, mediapipe_fps = (float(np.median(rates)) for rates in ([one["fps"] for one in plain], looks_fps))
+    stages = {stage: (_over(plain, stage, "p50"), _over(plain, stage, "p95")) for stage in plain[0]["latency_ms"]}
     return Loop(
         clip.name,
         " ".join(options) or "as it comes",
-        runs[0].backend,
-        len(totals),
-        _percentile(totals, 50),
-        _percentile(totals, 95),
-        {name: (_percentile(ms, 50), _percentile(ms, 95)) for name, ms in stages.items()},
-        round(float(np.median([one.fps for one in runs])), 2),
+        plain[0]["backend"],
+        sum(one["frames"] for one in plain),
+        round(float(np.median([one["frame_ms"]["p50"] for one in plain])), 2),
+        round(float(np.median([one["frame_ms"]["p95"] for one in plain])), 2),
+        stages,
+        round(fps, 2),
+        round(float(np.median(written)), 2),
         _percentile(looks_ms, 50),
         _percentile(looks_ms, 95),
-        round(float(np.median(looks_fps)), 2),
-        round(float(np.median(looks_ms) / np.median(totals)), 2),
+        round(mediapipe_fps, 2),
+        round(fps / mediapipe_fps, 2),
     )
+
+
+def _over(runs: Sequence[dict[str, Any]], stage: str, percentile: str) -> float:
+    """The median over the runs in which the stage ran."""
+    known = [one["latency_ms"][stage][percentile] for one in runs if stage in one["latency_ms"]]
+    return round(float(np.median(known)), 2)
 
 
 def _percentile(values: Any, percent: float) -> float:

@@ -30,9 +30,9 @@ def table(report: dict[str, Any]) -> str:
     for r in report["loops"]:
         parts.append(
             f"loop on {r['clip']} ({r['options']}, {r['backend']}, {r['frames']} frames): p50 {r['frame_p50_ms']} ms, "
-            f"p95 {r['frame_p95_ms']} ms; {r['fps']} fps with overlay video and table written\n"
+            f"p95 {r['frame_p95_ms']} ms a frame; {r['fps']} fps, {r['fps_with_files']} fps with all files written\n"
             f"  MediaPipe alone: p50 {r['mediapipe_p50_ms']} ms, p95 {r['mediapipe_p95_ms']} ms, "
-            f"{r['mediapipe_fps']} fps; the loop is {r['speed_ratio']} x as fast\n"
+            f"{r['mediapipe_fps']} fps; the loop has {r['speed_ratio']} x its frame rate\n"
             f"  by stage, p50: {_list({stage: ms[0] for stage, ms in r['stages_ms'].items()})}"
         )
     if report["launch_s"] is not None:

@@ -166,7 +166,13 @@ def test_swapping_the_sides_twice_is_nothing() -> None:
 def test_two_calm_hands_are_looked_at_seldom() -> None:
     detector = ColourDetector()
     pipeline = Pipeline(Settings(), ColourBackend(), detector)
-    scenes = [pipeline(frame(i, right=RIGHT, left=LEFT)) for i in range(1 + 5 * LOOK_EVERY_CALM)]
+    grain = np.random.default_rng(0).integers(0, 25, (180, 320, 3), np.uint8)  # flat discs cannot be followed
+
+    def grainy(index: int) -> Frame:
+        flat = frame(index, right=RIGHT, left=LEFT)
+        return replace(flat, image=flat.image + grain)
+
+    scenes = [pipeline(grainy(i)) for i in range(1 + 5 * LOOK_EVERY_CALM)]
     assert all(len(scene.hands) == 2 for scene in scenes)
     assert detector.looks == 6
     for i in range(3):  # one hand goes: the next looks come at once
