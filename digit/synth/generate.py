@@ -16,16 +16,18 @@ from tqdm import tqdm
 from digit.errors import UserError
 from digit.skeleton import SIDES, SLOTS
 from digit.synth import hand_model
-from digit.synth.appearance import linear, photograph, sample_look, shade_gaps
+from digit.synth.appearance import linear_bytes, photograph, sample_look, shade_gaps
 from digit.synth.backgrounds import sample_background
-from digit.synth.render import shared_renderer
+from digit.synth.lens import bent, bent_pixels, seen_joints, straight_camera
+from digit.synth.people import person_view, sample_person, sample_props
+from digit.synth.render import Rendering, shared_renderer
 from digit.synth.scenes import sample_scene
 
 SIZE = 320
 CHUNK = 500
 SPLIT = "train"
 #: Grows when the same seed and index give another picture, so that one set never mixes two engines.
-ENGINE = 5
+ENGINE = 6
 #: A joint counts as visible if the surface lies at most this far in front of it, mm.
 VISIBLE_MM = 16.0
 
@@ -37,7 +39,7 @@ class Picture:
     image: np.ndarray  # (320, 320, 3) uint8 RGB
     parts: np.ndarray  # (320, 320) uint8 part classes
     depth_mm: np.ndarray  # (320, 320) float32
-    joints_mm: np.ndarray  # (42, 3) float32 camera space; zeros for an absent hand
+    joints_mm: np.ndarray  # (42, 3) float32 camera space as K sees it (`digit.synth.lens`); zeros for an absent hand
     joints_px: np.ndarray  # (42, 2) float32
     joint_valid: np.ndarray  # (42,) uint8: its hand is there and it lies in the picture
     visible: np.ndarray  # (42,) uint8: valid and not behind something
@@ -50,20 +52,22 @@ def picture(seed: int, index: int) -> Picture:
     """Picture ``index`` of the set ``seed``."""
     rng = np.random.default_rng([seed, index])
     scene = sample_scene(rng, hand_model.shared(), SIZE)
-    drawn = shared_renderer(SIZE).draw(scene.hands, scene.K, sample_look(rng))
-    background = linear(sample_background(rng, SIZE).astype(np.float32) / 255)
-    shade = shade_gaps(drawn.depth_mm, rng.uniform(0.1, 0.5), rng.uniform(4, 14))[..., None]
-    # Colour is already weighted by coverage, which is soft at edges.
-    light = drawn.colour * shade + background * (1 - drawn.coverage[..., None])
+    look = sample_look(rng)
+    K = straight_camera(scene.K, scene.bend, SIZE) if scene.bend else scene.K
+    props = sample_props(rng, scene.hands, K, SIZE, look, scene.facing)
+    drawn = shared_renderer(SIZE).draw(scene.hands, K, look, props)
+    if scene.bend:
+        drawn = _through_lens(drawn, bent_pixels(scene.K, scene.bend, SIZE))
+    light = _in_room(drawn, rng, SIZE)
     parts = drawn.parts.copy()
-    if rng.random() < 0.08:
+    if rng.random() < 0.05:
         light, parts = _occlude(light, parts, rng)
-    image = photograph(light.astype(np.float32), rng)
+    image = photograph(light, rng)
 
     joints_mm = np.zeros((42, 3), np.float32)
     present = np.zeros(42, bool)
     for side, hand in scene.hands.items():
-        joints_mm[SLOTS[side]] = hand.joints_mm
+        joints_mm[SLOTS[side]] = seen_joints(hand.joints_mm, scene.bend)
         present[SLOTS[side]] = True
     px = np.zeros((42, 2), np.float32)
     projected = joints_mm[present] @ scene.K.T
@@ -77,6 +81,35 @@ def picture(seed: int, index: int) -> Picture:
     return Picture(
         image, parts, drawn.depth_mm, joints_mm, px, valid.astype(np.uint8), visible.astype(np.uint8), scene.K, hands,
         quality,
+    )  # fmt: skip
+
+
+def person_without_hands(seed: tuple[int, ...], size: int) -> np.ndarray:
+    """(size, size, 3) uint8 RGB: a face, a neck or a chest without any hand."""
+    rng = np.random.default_rng(seed)
+    look = sample_look(rng)
+    focal, depth = size * rng.uniform(0.6, 1.4), rng.uniform(300, 900)
+    half = (size - 1) / 2
+    K = np.array([[focal, 0, half], [0, focal, half], [0, 0, 1]])
+    middle = depth * np.array([*(rng.normal(0, 0.2, 2) * size / focal), 1.0])
+    view = person_view(rng)
+    at = rng.choice([-20.0, -110.0, -240.0], p=[0.6, 0.25, 0.15])
+    person = sample_person(rng, look, view, middle - view @ np.array([0.0, at, 0.0]))
+    return photograph(_in_room(shared_renderer(size).draw({}, K, look, (person,)), rng, size), rng)
+
+
+def _in_room(drawn: Rendering, rng: np.random.Generator, size: int) -> np.ndarray:
+    """(size, size, 3) float32 linear light of what was drawn before a background."""
+    background = linear_bytes(sample_background(rng, size))
+    shade = shade_gaps(drawn.depth_mm, rng.uniform(0.1, 0.5), rng.uniform(4, 14))[..., None]
+    # Colour is already weighted by coverage, which is soft at edges.
+    return (drawn.colour * shade + background * (1 - drawn.coverage[..., None])).astype(np.float32)
+
+
+def _through_lens(drawn: Rendering, pixels: np.ndarray) -> Rendering:
+    return Rendering(
+        bent(drawn.colour, pixels, smooth=True), bent(drawn.coverage, pixels, smooth=True),
+        bent(drawn.parts, pixels, smooth=False), bent(drawn.depth_mm, pixels, smooth=False),
     )  # fmt: skip
 
 

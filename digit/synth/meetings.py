@@ -62,16 +62,16 @@ _HALF_FINGER_MM = 10.0
 
 MEETINGS: dict[str, Meeting] = {
     "prayer": Meeting(0.05, *_both(_UP, (1, 0, 0), ("flat",)), slide_mm=4, looseness_deg=5, apart_mm=1),
-    "palm rub": Meeting(0.08, *_both((0, 1, 0.1), (1, 0, 0), _FLAT), slide_mm=22, looseness_deg=22),
+    "palm rub": Meeting(0.11, *_both((0, 1, 0.1), (1, 0, 0), _FLAT), slide_mm=22, looseness_deg=22),
     "clap": Meeting(0.04, *_both((0, 0.8, 0.6), (1, 0, 0), ("flat", "open")), slide_mm=10, apart_mm=30),
     "clasp": Meeting(
-        0.07, Held((0.75, 0.5, 0.4), (0.35, -0.1, -0.9), ("grasp", "relaxed")),
+        0.09, Held((0.75, 0.5, 0.4), (0.35, -0.1, -0.9), ("grasp", "relaxed")),
         Held((-0.75, 0.5, 0.4), (-0.6, -0.2, -0.7), ("grasp", "relaxed")), approach=(0, 0, 1), slide_mm=12,
         looseness_deg=14,
     ),
     # Fingers in turn, half a finger's width apart: they cross at their first bones.
     "interlocked": Meeting(
-        0.13, *_both((0.75, 0.66, 0), (0.66, -0.75, 0), ("open",), (("flex", 6), ("middle", 10), ("spread", 14))),
+        0.14, *_both((0.75, 0.66, 0), (0.66, -0.75, 0), ("open",), (("flex", 6), ("middle", 10), ("spread", 14))),
         offset_mm=(70, 0, _HALF_FINGER_MM), approach=None, slide_mm=3, looseness_deg=5, shift_mm=2.5, curl_deg=(40, 48),
     ),
     "interlocked straight": Meeting(
@@ -83,9 +83,13 @@ MEETINGS: dict[str, Meeting] = {
         approach=(0, 0, 1), offset_mm=(70, 0, 0), slide_mm=12,
     ),
     "palm over back": Meeting(
-        0.09, Held((0.35, 0.93, 0), (0, 0, 1), ("open",), (("flex", 30), ("middle", 36), ("spread", 13))),
+        0.15, Held((0.35, 0.93, 0), (0, 0, 1), ("open",), (("flex", 30), ("middle", 36), ("spread", 13))),
         Held((-0.25, 0.95, 0), (0, 0, 1), ("open",), (("flex", 4), ("middle", 6), ("spread", 15))),
         offset_mm=(_HALF_FINGER_MM, 6, 0), approach=(0, 0, 1), slide_mm=8,
+    ),
+    "palm rubs back": Meeting(
+        0.10, Held((0.75, 0.65, 0), (0, 0, 1), _FLAT), Held((-0.55, 0.82, 0), (0, 0, 1), (*_FLAT, "fist")),
+        approach=(0, 0, 1), slide_mm=26, looseness_deg=16, apart_mm=1,
     ),
     "hooked fingers": Meeting(
         0.07, Held((1, 0.1, 0), (0, 0, -1), ("hook",), (("flex", 18), ("middle", 82), ("spread", 2))),
@@ -98,7 +102,7 @@ MEETINGS: dict[str, Meeting] = {
         offset_mm=(-8, 0, -14), approach=None, slide_mm=4,
     ),
     "thumb rub": Meeting(
-        0.06, Held((0.35, 0.2, 0.9), (0.9, -0.1, -0.3), ("grasp",), (("flex", 62), ("middle", 66))),
+        0.07, Held((0.35, 0.2, 0.9), (0.9, -0.1, -0.3), ("grasp",), (("flex", 62), ("middle", 66))),
         Held((-0.3, 0.8, 0.4), (0.1, -0.4, 0.9), ("relaxed", "fist", "open"), (("thumb_flex", -18), ("thumb_lift", 8)),
              "thumb3"),
         offset_mm=(14, 0, 0), slide_mm=8, looseness_deg=16,
@@ -118,7 +122,7 @@ MEETINGS: dict[str, Meeting] = {
         approach=(0, 0, 1), slide_mm=14, looseness_deg=18,
     ),
     "hand over hand": Meeting(
-        0.09, Held((0.55, 0.8, 0), (0, 0, -1), _FLAT), Held((-0.55, 0.8, 0), (0, 0, -1), (*_FLAT, "fist")),
+        0.13, Held((0.55, 0.8, 0), (0, 0, -1), _FLAT), Held((-0.55, 0.8, 0), (0, 0, -1), (*_FLAT, "fist")),
         approach=(0, 0, 1), slide_mm=20, looseness_deg=22,
     ),
     "steeple": Meeting(

@@ -1,6 +1,7 @@
-"""Draw placed hands with OpenGL: colour with coverage, part labels and depth (EGL; llvmpipe or a GPU)."""
+"""Draw placed hands, people and things with OpenGL: colour, coverage, part labels, depth (EGL; llvmpipe or a GPU)."""
 
 import functools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,11 +15,15 @@ from digit.synth import shaders
 from digit.synth.anny_hand import WRIST_BORDER_MM
 from digit.synth.appearance import Look
 from digit.synth.hand_model import HandModel, PosedHand, vertex_normals
+from digit.synth.prop_painter import PropPainter
+from digit.synth.props import Prop
 
 NEAR_MM, FAR_MM = 40.0, 4000.0
 _SHADOW_SIZE = 256
 #: Arms farther than this from the wrist cast no shadow, which keeps the shadow map fine.
 _SHADOW_ARM_MM = 120.0
+#: Behind the camera: the shadow map of a picture without hands is empty.
+_NOWHERE_MM = np.array([[0.0, 0.0, -500.0], [10.0, 10.0, -490.0]])
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +59,7 @@ class Renderer:
         square = (size, size)
         self._colour = ctx.framebuffer(ctx.renderbuffer(square, 4, dtype="f2"), ctx.depth_renderbuffer(square))
         self._labels = ctx.framebuffer(ctx.renderbuffer(square, 1), ctx.depth_texture(square))
+        self._props = PropPainter(ctx)
         self._buffers, self._arrays = {}, {}
         for side in ("right", "left"):
             self._add_side(side)
@@ -87,12 +93,12 @@ class Renderer:
             "shadow": array(self._shadow_program),
         }
 
-    def draw(self, hands: dict[str, PosedHand], K: np.ndarray, look: Look) -> Rendering:
-        """Draw hands placed in camera space (mm); ``hands`` maps "right" and "left"."""
+    def draw(self, hands: dict[str, PosedHand], K: np.ndarray, look: Look, props: Sequence[Prop] = ()) -> Rendering:
+        """Draw hands placed in camera space (mm), by side, and what else is there (part 0, background)."""
         with self._ctx:  # another renderer's context may be the current one
-            return self._draw(hands, K, look)
+            return self._draw(hands, K, look, props)
 
-    def _draw(self, hands: dict[str, PosedHand], K: np.ndarray, look: Look) -> Rendering:
+    def _draw(self, hands: dict[str, PosedHand], K: np.ndarray, look: Look, props: Sequence[Prop]) -> Rendering:
         ctx, model = self._ctx, self._model
         rest = model.vertices_mm[0]
         for side, hand in hands.items():
@@ -104,7 +110,7 @@ class Renderer:
 
         clip = _clip_from_camera(K, self._size)
         near_hand = rest[:, 1] > -_SHADOW_ARM_MM
-        casting = np.concatenate([h.vertices_mm[near_hand] for h in hands.values()])
+        casting = np.concatenate([h.vertices_mm[near_hand] for h in hands.values()] or [_NOWHERE_MM])
         shadow = _shadow_from_camera(casting, look.light_dirs[0])
         ctx.enable(moderngl.DEPTH_TEST)
         self._shadow_target.use()
@@ -120,6 +126,8 @@ class Renderer:
         for side in hands:
             self._label_program["first_part"].value = FIRST_PART[side]
             self._arrays[side]["label"].render()
+        for prop in props:
+            self._props.label(prop, clip)
 
         self._colour.use()
         self._colour.clear(depth=1.0)
@@ -128,6 +136,8 @@ class Renderer:
         self._set_look(look, clip, half @ shadow)
         for side in hands:
             self._arrays[side]["colour"].render()
+        for prop in props:
+            self._props.paint(prop, clip, half @ shadow, look)
         return self._read()
 
     def _set_look(self, look: Look, clip: np.ndarray, shadow: np.ndarray) -> None:

@@ -1,4 +1,4 @@
-"""Place one or two posed hands in front of a camera: views and distances."""
+"""Place one or two posed hands in front of a camera: views, distances and lenses."""
 
 from dataclasses import dataclass
 
@@ -6,12 +6,17 @@ import numpy as np
 
 from digit.skeleton import WRIST
 from digit.synth.hand_model import HandModel, PosedHand, mirror_x, place, pose, rotation
+from digit.synth.lens import seen_from_straight
 from digit.synth.meetings import WEBCAM_FROM_PERSON, apart, sample_meeting
 from digit.synth.poses import sample_angles, sample_shape_name
 
 _X, _Y, _Z = np.eye(3)
 #: So many views are drawn at most to find one in which no arm hides its hand.
 _VIEWS = 8
+#: Share of meetings seen from where one hand hides most of the other.
+_HIDDEN = 0.28
+#: Shares of webcams without and with a lens that bends; by how much at the picture's corner (a barrel above zero).
+_STRAIGHT, _BENT = 0.4, (-0.03, 0.14)
 #: A hand with its fingers up and its palm towards the camera.
 _PALM_TO_CAMERA = np.diag([-1.0, -1.0, 1.0])
 
@@ -22,21 +27,24 @@ class SyntheticScene:
 
     hands: dict[str, PosedHand]  # by side
     K: np.ndarray  # (3, 3) of a size x size picture
+    bend: float  # the lens's distortion (`digit.synth.lens`)
+    facing: bool  # whether a person may look into the camera behind the hands
 
 
 def sample_scene(rng: np.random.Generator, model: HandModel, size: int) -> SyntheticScene:
-    """35 % one hand, 22 % two hands apart, 43 % two hands that overlap or touch."""
+    """31 % one hand, 17 % two hands apart, 52 % two hands that overlap or touch."""
+    facing = True
     shapes = int(rng.integers(len(model.vertices_mm)))
     kind = rng.random()
-    if kind < 0.35:
+    if kind < 0.31:
         side = "right" if rng.random() < 0.5 else "left"
         hand = _hand(rng, model, shapes, side, sample_angles(rng))
         hands = {side: place(hand, _view(rng), np.zeros(3))}
-    elif kind < 0.57:
+    elif kind < 0.48:
         hands = _apart(rng, model, shapes)
     else:
-        hands = _together(rng, model, shapes)
-    return _in_camera(rng, hands, size)
+        hands, facing = _together(rng, model, shapes)
+    return _in_camera(rng, hands, size, facing)
 
 
 def _hand(rng: np.random.Generator, model: HandModel, shape: int, side: str, angles: np.ndarray) -> PosedHand:
@@ -78,19 +86,38 @@ def _mirrored(turn: np.ndarray) -> np.ndarray:
     return flip @ turn @ flip
 
 
-def _together(rng: np.random.Generator, model: HandModel, shape: int) -> dict[str, PosedHand]:
-    """Two hands that meet, seen by a webcam, by the person's own eyes, from above, or from anywhere."""
+def _together(rng: np.random.Generator, model: HandModel, shape: int) -> tuple[dict[str, PosedHand], bool]:
+    """Two hands that meet, and whether the person faces the camera.
+
+    They are seen by a webcam, by the person's own eyes, from above, from anywhere; or from where one hides the other.
+    """
     # People hold the same gesture up, forward or down, and their elbows stay beside the body.
     held = rotation(_X, rng.normal(15, 35))
     x, y, z = held.T @ (-0.55, -0.6, -0.5)
     hands = sample_meeting(rng, model, shape, arm=(float(x), float(y), float(z)))
     held = rotation(_Z, rng.normal(0, 12)) @ held
-    turn = camera_from_person(rng) @ held
+    hidden = rng.random() < _HIDDEN
+    turn = np.eye(3)
     for _ in range(_VIEWS):
-        if not any(_arm_hides(hand, turn) for hand in hands.values()):
+        turn = _camera_behind(rng, hands, held) if hidden else camera_from_person(rng)
+        if not any(_arm_hides(hand, turn @ held) for hand in hands.values()):
             break
-        turn = camera_from_person(rng) @ held
-    return {side: place(h, turn, np.zeros(3)) for side, h in hands.items()}
+    facing = float(turn[2, 2]) < -0.75
+    turn = turn @ held
+    return {side: place(h, turn, np.zeros(3)) for side, h in hands.items()}, facing
+
+
+def _camera_behind(rng: np.random.Generator, hands: dict[str, PosedHand], held: np.ndarray) -> np.ndarray:
+    """(3, 3) rotation of a camera that sees one hand behind the other; the person's up is up, more or less."""
+    between = held @ (hands["left"].joints_mm.mean(0) - hands["right"].joints_mm.mean(0))
+    way = between / max(float(np.linalg.norm(between)), 1e-6) * rng.choice([-1.0, 1.0]) + rng.normal(0, 0.22, 3)
+    way = way / np.linalg.norm(way)
+    down = -_Y + rng.normal(0, 0.25, 3)
+    if abs(way[1]) > 0.8:  # from above or below: the person is at the picture's bottom or top
+        down = rng.choice([-1.0, 1.0]) * _Z + rng.normal(0, 0.3, 3)
+    down = down - way * (down @ way)
+    down = down / np.linalg.norm(down)
+    return np.stack([np.cross(down, way), down, way])
 
 
 def _arm_hides(hand: PosedHand, camera_from_hand: np.ndarray) -> bool:
@@ -116,10 +143,13 @@ def camera_from_person(rng: np.random.Generator) -> np.ndarray:
     return rotation(_Z, roll) @ rotation(_X, -elevation) @ WEBCAM_FROM_PERSON @ rotation(_Y, -azimuth)
 
 
-def _in_camera(rng: np.random.Generator, hands: dict[str, PosedHand], size: int) -> SyntheticScene:
+def _in_camera(rng: np.random.Generator, hands: dict[str, PosedHand], size: int, facing: bool) -> SyntheticScene:
     """Put the hands somewhere in a webcam's view and choose the K of a square picture around them."""
-    distance = float(np.exp(rng.uniform(np.log(260), np.log(1100))))
-    slope = rng.normal(0, 0.22, 2).clip(-0.6, 0.6)
+    reach = float(np.tan(np.radians(rng.uniform(50, 100)) / 2))  # slope at the border of the whole, wider picture
+    corner2 = reach**2 * (1 + (9 / 16) ** 2)
+    bend = 0.0 if rng.random() < _STRAIGHT else float(rng.uniform(*_BENT)) / corner2
+    distance = float(np.exp(rng.uniform(np.log(250), np.log(1200))))
+    slope = (rng.normal(0, 0.36, 2) * (1.0, 0.7)).clip(-0.8, 0.8) * reach
     joints = np.concatenate([h.joints_mm for h in hands.values()])
     middle = (joints.min(axis=0) + joints.max(axis=0)) / 2
     nearest = float((joints[:, 2] - middle[2]).min())
@@ -127,8 +157,10 @@ def _in_camera(rng: np.random.Generator, hands: dict[str, PosedHand], size: int)
     shift = distance * np.array([slope[0], slope[1], 1.0]) - middle
     placed = {side: place(h, np.eye(3), shift) for side, h in hands.items()}
     seen = np.concatenate([h.joints_mm[:, :2] / h.joints_mm[:, 2:] for h in placed.values()])
+    seen = seen_from_straight(seen, bend)
     low, high = seen.min(axis=0), seen.max(axis=0)
     focal = size / (float((high - low).max()) * rng.uniform(1.35, 1.85))
     off_centre = rng.normal(0, 0.04 if rng.random() < 0.85 else 0.2, 2).clip(-0.35, 0.35) * size
     centre = (size - 1) / 2 - focal * (low + high) / 2 + off_centre
-    return SyntheticScene(placed, np.array([[focal, 0, centre[0]], [0, focal, centre[1]], [0, 0, 1]]))
+    K = np.array([[focal, 0, centre[0]], [0, focal, centre[1]], [0, 0, 1]])
+    return SyntheticScene(placed, K, bend, facing)

@@ -30,7 +30,19 @@ void main() {
 }
 """
 
-COLOUR = """
+NOISE = """
+float hash(vec3 p) { p = fract(p * 0.3183099 + 0.1); p *= 17.0; return fract(p.x * p.y * p.z * (p.x + p.y + p.z)); }
+float noise(vec3 x) {
+    vec3 i = floor(x), f = fract(x); f = f * f * (3.0 - 2.0 * f);
+    return mix(mix(mix(hash(i), hash(i + vec3(1,0,0)), f.x),
+                   mix(hash(i + vec3(0,1,0)), hash(i + vec3(1,1,0)), f.x), f.y),
+               mix(mix(hash(i + vec3(0,0,1)), hash(i + vec3(1,0,1)), f.x),
+                   mix(hash(i + vec3(0,1,1)), hash(i + vec3(1,1,1)), f.x), f.y), f.z);
+}
+"""
+
+COLOUR = (
+    """
 #version 330
 in vec3 position; in vec3 normal; in vec3 rest; in vec4 surface;
 uniform vec3 skin; uniform vec3 palm; uniform vec3 blush; uniform vec3 nail; uniform vec3 cloth; uniform vec3 cloth2;
@@ -42,14 +54,9 @@ uniform vec3 light_dir[3]; uniform vec3 light_colour[3];
 uniform mat4 shadow_from_camera; uniform sampler2DShadow shadow_map; uniform float shadow_strength;
 out vec4 colour;
 
-float hash(vec3 p) { p = fract(p * 0.3183099 + 0.1); p *= 17.0; return fract(p.x * p.y * p.z * (p.x + p.y + p.z)); }
-float noise(vec3 x) {
-    vec3 i = floor(x), f = fract(x); f = f * f * (3.0 - 2.0 * f);
-    return mix(mix(mix(hash(i), hash(i + vec3(1,0,0)), f.x),
-                   mix(hash(i + vec3(0,1,0)), hash(i + vec3(1,1,0)), f.x), f.y),
-               mix(mix(hash(i + vec3(0,0,1)), hash(i + vec3(1,0,1)), f.x),
-                   mix(hash(i + vec3(0,1,1)), hash(i + vec3(1,1,1)), f.x), f.y), f.z);
-}
+"""
+    + NOISE
+    + """
 // Depth of the palm's three great creases (0..1); q is the place on the rest palm, mm.
 float palm_lines(vec2 q) {
     float life = abs(length(q - vec2(-41.0, 22.0)) - 40.0) + 40.0 * step(q.x, -36.0);
@@ -123,6 +130,7 @@ void main() {
     colour = vec4(base * light + 0.16 * shine + 0.05 * rim * ambient_up, 1.0);
 }
 """
+)
 
 SHADOW_VERTEX = """
 #version 330
