@@ -21,7 +21,16 @@ def main(argv: list[str] | None = None) -> int:
         "--shard", type=_shard, default=(0, 1), metavar="I/N", help="write only every N-th chunk from I on"
     )
     parser.add_argument("--preview", action="store_true", help="also write preview.png: pictures with labels drawn")
+    parser.add_argument(
+        "--ray",
+        nargs="?",
+        const="",
+        metavar="ADDRESS",
+        help="spread the work over a Ray cluster (default: this computer)",
+    )
     args = parser.parse_args(argv)
+    if args.ray is not None and (args.judge or args.shard != (0, 1)):
+        parser.error("--ray goes with --out and shares out the shards itself")
     if args.out and args.count is None:
         parser.error("--out needs --count")
     try:
@@ -30,7 +39,7 @@ def main(argv: list[str] | None = None) -> int:
 
             print(report(judge(args.count or 150, args.seed)))
         else:
-            _write(args.out, args.count, args.seed, args.shard, args.preview)
+            _write(args.out, args.count, args.seed, args.shard, args.ray, args.preview)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -40,10 +49,15 @@ def main(argv: list[str] | None = None) -> int:
     return 0
 
 
-def _write(out: Path, count: int, seed: int, shard: tuple[int, int], preview: bool) -> None:
+def _write(out: Path, count: int, seed: int, shard: tuple[int, int], ray: str | None, preview: bool) -> None:
     from digit.synth.generate import contact_sheet, generate
 
-    generate(out, count, seed, shard)
+    if ray is None:
+        generate(out, count, seed, shard)
+    else:
+        from digit.synth.cluster import generate_on_cluster
+
+        generate_on_cluster(out, count, seed, ray)
     if preview:
         import cv2
 

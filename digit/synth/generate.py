@@ -4,6 +4,7 @@ Each picture depends on (seed, index) alone, so shards join to the same set and 
 """
 
 import json
+import os
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,9 +85,8 @@ def picture(seed: int, index: int) -> Picture:
     )  # fmt: skip
 
 
-def person_without_hands(seed: tuple[int, ...], size: int) -> np.ndarray:
+def person_without_hands(rng: np.random.Generator, size: int) -> np.ndarray:
     """(size, size, 3) uint8 RGB: a face, a neck or a chest without any hand."""
-    rng = np.random.default_rng(seed)
     look = sample_look(rng)
     focal, depth = size * rng.uniform(0.6, 1.4), rng.uniform(300, 900)
     half = (size - 1) / 2
@@ -125,28 +125,36 @@ def _occlude(light: np.ndarray, parts: np.ndarray, rng: np.random.Generator) -> 
     return np.where(cover[..., None] > 0, colour, light), np.where(cover > 0, np.uint8(0), parts)
 
 
-def generate(out: Path, count: int, seed: int = 0, shard: tuple[int, int] = (0, 1), progress: bool = True) -> None:
+def generate(
+    out: Path,
+    count: int,
+    seed: int = 0,
+    shard: tuple[int, int] = (0, 1),
+    progress: bool = True,
+    chunk: int = CHUNK,
+    annotate: bool = True,
+) -> None:
     """Write this shard's chunks of a set of ``count`` pictures; chunks that are whole already are left alone.
+
+    Whoever finds all chunks whole writes the annotation files, unless ``annotate`` is off.
 
     Raises:
         UserError: the folder cannot be written, the disk is full, or it holds a set of another seed or engine.
     """
-    chunks = [range(start, min(start + CHUNK, count)) for start in range(0, count, CHUNK)][shard[0] :: shard[1]]
+    chunks = [range(start, min(start + chunk, count)) for start in range(0, count, chunk)]
     try:
         for folder in ("images", "masks", "annotations"):
             (out / folder / SPLIT).mkdir(parents=True, exist_ok=True)
         _claim(out, seed)
-        with tqdm(total=sum(map(len, chunks)), unit="picture", disable=not progress) as bar:
-            for chunk in chunks:
-                index = out / "annotations" / SPLIT / f"index-{chunk.start // CHUNK:04d}.npz"
-                if not _complete(index, len(chunk)):
-                    _write_chunk(out, seed, chunk, index, bar)
+        files = [out / "annotations" / SPLIT / f"index-{n:04d}.npz" for n in range(len(chunks))]
+        todo = list(zip(chunks, files, strict=True))[shard[0] :: shard[1]]
+        with tqdm(total=sum(len(pictures) for pictures, _ in todo), unit="picture", disable=not progress) as bar:
+            for pictures, index in todo:
+                if not _complete(index, len(pictures)):
+                    _write_chunk(out, seed, pictures, index, bar)
                 else:
-                    bar.update(len(chunk))
-        if all(
-            _complete(out / "annotations" / SPLIT / f"index-{start // CHUNK:04d}.npz", min(CHUNK, count - start))
-            for start in range(0, count, CHUNK)
-        ):
+                    bar.update(len(pictures))
+        if annotate and all(_complete(index, len(p)) for p, index in zip(chunks, files, strict=True)):
             write_annotations(out)
     except OSError as error:
         raise UserError(f"Cannot write to {out} ({error.strerror}); free some space or give another --out.") from error
@@ -230,7 +238,7 @@ def write_annotations(out: Path) -> None:
         ("joint_3d", joints),
     ):
         file = folder / f"InterHand2.6M_{SPLIT}_{name}.json"
-        part = file.with_suffix(".part")
+        part = file.with_suffix(f".{os.getpid()}.part")  # two shards may end at once
         part.write_text(json.dumps(content))
         part.replace(file)
 

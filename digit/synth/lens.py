@@ -5,6 +5,8 @@ the right pixels: masks are warped with the picture, and a joint moves in x and 
 its distorted pixel. That is also all that a reader who takes the camera for a pinhole could say.
 """
 
+from typing import Any
+
 import cv2
 import numpy as np
 
@@ -54,7 +56,8 @@ def bent_pixels(K: np.ndarray, bend: float, size: int) -> np.ndarray:
 def bent(image: np.ndarray, pixels: np.ndarray, smooth: bool) -> np.ndarray:
     """A picture of `straight_camera` as the lens shows it; labels and depths are not mixed (``smooth`` False)."""
     how = cv2.INTER_LINEAR if smooth else cv2.INTER_NEAREST
-    return cv2.remap(image, pixels, None, how, borderMode=cv2.BORDER_REPLICATE)
+    no_map2: Any = None  # its stub asks for a second map, which a map of both coordinates has no need of
+    return cv2.remap(image, pixels, no_map2, how, borderMode=cv2.BORDER_REPLICATE)
 
 
 def _reach(K: np.ndarray, bend: float, size: int) -> tuple[np.ndarray, np.ndarray]:

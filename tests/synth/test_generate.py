@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from digit.errors import UserError
-from digit.synth import generate as module
 from digit.synth.__main__ import main
 from digit.synth.generate import generate
 
@@ -22,17 +21,10 @@ CAMERA_FIELDS = {"campos", "camrot", "focal", "princpt"}
 JOINT_FIELDS = {"world_coord", "joint_valid", "hand_type", "hand_type_valid"}
 
 
-@pytest.fixture(autouse=True)
-def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "CHUNK", CHUNK)
-
-
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("whole")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "CHUNK", CHUNK)
-        generate(out, COUNT, SEED, progress=False)
+    generate(out, COUNT, SEED, progress=False, chunk=CHUNK)
     return out
 
 
@@ -50,12 +42,12 @@ def content(folder: Path) -> dict[str, bytes]:
 
 
 def test_same_seed_gives_same_bytes(whole: Path, tmp_path: Path) -> None:
-    generate(tmp_path, COUNT, SEED, progress=False)
+    generate(tmp_path, COUNT, SEED, progress=False, chunk=CHUNK)
     assert content(tmp_path) == content(whole)
 
 
 def test_another_seed_gives_other_pictures(whole: Path, tmp_path: Path) -> None:
-    generate(tmp_path, CHUNK, SEED + 1, progress=False)
+    generate(tmp_path, CHUNK, SEED + 1, progress=False, chunk=CHUNK)
     other, mine = content(tmp_path), content(whole)
     drawn = [name for name in other if name.endswith((".jpg", ".png"))]
     assert len(drawn) == 2 * CHUNK
@@ -63,29 +55,29 @@ def test_another_seed_gives_other_pictures(whole: Path, tmp_path: Path) -> None:
 
 
 def test_two_shards_give_the_set_of_one_run(whole: Path, tmp_path: Path) -> None:
-    generate(tmp_path, COUNT, SEED, shard=(1, 2), progress=False)
+    generate(tmp_path, COUNT, SEED, shard=(1, 2), progress=False, chunk=CHUNK)
     assert not list(tmp_path.rglob("*.json"))
-    generate(tmp_path, COUNT, SEED, shard=(0, 2), progress=False)
+    generate(tmp_path, COUNT, SEED, shard=(0, 2), progress=False, chunk=CHUNK)
     assert content(tmp_path) == content(whole)
 
 
 def test_killed_run_goes_on_to_the_same_bytes(whole: Path, tmp_path: Path) -> None:
-    generate(tmp_path, COUNT, SEED, progress=False)
+    generate(tmp_path, COUNT, SEED, progress=False, chunk=CHUNK)
     (tmp_path / "annotations/train/index-0001.npz").unlink()
     lost = sorted(tmp_path.rglob("*.jpg"))[CHUNK]
     lost.unlink()
     kept = sorted(tmp_path.rglob("*.jpg"))[0]
     before = kept.stat().st_mtime_ns
-    generate(tmp_path, COUNT, SEED, progress=False)
+    generate(tmp_path, COUNT, SEED, progress=False, chunk=CHUNK)
     assert content(tmp_path) == content(whole)
     assert kept.stat().st_mtime_ns == before
 
 
 def test_half_written_index_is_written_again(whole: Path, tmp_path: Path) -> None:
-    generate(tmp_path, COUNT, SEED, progress=False)
+    generate(tmp_path, COUNT, SEED, progress=False, chunk=CHUNK)
     index = tmp_path / "annotations/train/index-0002.npz"
     index.write_bytes(index.read_bytes()[:200])
-    generate(tmp_path, COUNT, SEED, progress=False)
+    generate(tmp_path, COUNT, SEED, progress=False, chunk=CHUNK)
     assert content(tmp_path) == content(whole)
 
 
@@ -117,6 +109,13 @@ def test_bad_shard_exits_2(shard: str, capsys: pytest.CaptureFixture[str]) -> No
         main(["--out", "x", "--count", "1", f"--shard={shard}"])
     assert stop.value.code == 2
     assert "is not I/N" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("more", [["--shard", "0/2"], ["--judge"]])
+def test_ray_shares_out_the_shards_itself(more: list[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main([*(["--out", "x", "--count", "1"] if "--shard" in more else []), "--ray", "auto", *more])
+    assert stop.value.code == 2
 
 
 @pytest.mark.parametrize("arguments", [["--out", "x"], ["--out", "x", "--count", "0"], ["--out", "x", "--judge"], []])
