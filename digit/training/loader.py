@@ -41,6 +41,7 @@ def ready(batch: Batch, device: torch.device) -> Batch:
 
 
 def leave_stopping_to_the_trainer(_: int) -> None:
-    """A key press reaches all processes; the workers end with the one that they serve."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """A key press, or a scheduler, may signal all processes; the workers end with the one that they serve."""
+    for told in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(told, signal.SIG_IGN)
     torch.set_num_threads(1)
