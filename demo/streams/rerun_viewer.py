@@ -5,7 +5,9 @@ Timelines: ``capture`` (monotonic time) and ``frame``.
 """
 
 import socket
+import threading
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import numpy as np
@@ -24,8 +26,12 @@ _RGB = {"right": (235, 110, 80), "left": (80, 150, 235)}
 _AXIS_M = 0.012
 #: The picture is the heaviest part; a smaller one does.
 _PICTURE_WIDTH = 480
-#: So many Scenes may be on their way to the viewer, which has so long to take them.
-_FLUSH_EVERY, _FLUSH_S = 15, 5.0
+#: So many Scenes may be on their way to the viewer; after that each waits so long, which a close has to wait for too.
+_FLUSH_EVERY, _FLUSH_S = 15, 0.2
+#: A viewer that takes nothing for so long is given up.
+_STUCK_S = 5.0
+#: A viewer that goes on takes what is left in much less.
+_LEAVE_S = 1.0
 _BONES = [(joint, parent) for joint, parent in enumerate(PARENTS) if joint != parent]
 
 
@@ -39,6 +45,7 @@ class Rerun:
 
         self._recording = rr.RecordingStream("digit-live")
         self._unflushed = 0
+        self._stuck_s: float | None = None  # since when the viewer takes nothing
         self.address = address or "viewer"
         if self.address == "viewer":
             try:
@@ -59,16 +66,21 @@ class Rerun:
         """Log one Scene. Raises UserError when the viewer takes nothing: else what it was sent would pile up here."""
         log_packet(self._recording, packet)
         self._unflushed += 1
-        if self._unflushed >= _FLUSH_EVERY:
-            self._unflushed = 0
-            try:
-                self._recording.flush(timeout_sec=_FLUSH_S)
-            except (RuntimeError, ValueError, OSError) as error:
+        if self._unflushed < _FLUSH_EVERY:
+            return
+        try:
+            self._recording.flush(timeout_sec=_FLUSH_S)
+            self._unflushed, self._stuck_s = 0, None
+        except (RuntimeError, ValueError, OSError) as error:
+            self._stuck_s = self._stuck_s or monotonic()
+            if monotonic() - self._stuck_s > _STUCK_S:
                 raise UserError(f"The Rerun viewer at {self.address} takes no more; start it again.") from error
 
     def close(self) -> None:
-        """Send what is left."""
-        self._recording.disconnect()
+        """Send what is left; a viewer that hangs is not waited for."""
+        leaving = threading.Thread(target=self._recording.disconnect, name="rerun leaves", daemon=True)
+        leaving.start()
+        leaving.join(None if self.address.endswith(".rrd") else _LEAVE_S)
 
 
 def _ask(to: Address) -> None:

@@ -183,10 +183,10 @@ def _palm(knuckles: np.ndarray) -> np.ndarray:
     """
     up = cross(knuckles[:, 1:], knuckles[:, :-1]).sum(1)
     z = unit(-knuckles[:, 1], _BACK)
-    return _frame(z, unit(cross(up, z), _ACROSS))
+    return _frame(z, cross(up, z))
 
 
-_ACROSS, _, _BACK = np.eye(3)
+_BACK = np.array([0.0, 0.0, 1.0])
 
 
 def _hinges(z: np.ndarray, palm: np.ndarray) -> np.ndarray:

@@ -64,6 +64,8 @@ function shade(rgb, depth) {
 
 function drawHands(hands) {
   const strokes = [];
+  const across = (hand) => project(hand.positions[0])[0];
+  const leftmost = hands.length > 1 ? hands.reduce((a, b) => (across(a) < across(b) ? a : b)) : null;
   for (const hand of hands) {
     const rgb = COLORS[hand.handedness];
     const seen = hand.positions.map(project);
@@ -86,7 +88,7 @@ function drawHands(hands) {
       }
     });
     strokes.push({ depth: -1, draw: () => drawRay(hand) });
-    if (byId("names").checked) strokes.push({ depth: -1, draw: () => drawNames(seen) });
+    if (byId("names").checked) strokes.push({ depth: -1, draw: () => drawNames(seen, hand === leftmost) });
   }
   strokes.sort((a, b) => b.depth - a.depth).forEach((stroke) => stroke.draw());
 }
@@ -124,10 +126,22 @@ function drawRay(hand) {
   context.setLineDash([]);
 }
 
-function drawNames(seen) {
+// Names stand in a column beside the hand, in the order of their joints from the top: none covers another.
+function drawNames(seen, toLeft) {
+  const named = seen.map(([x, y], joint) => ({ x, y, name: webxrName[joint] })).filter((label) => label.name);
+  named.sort((a, b) => a.y - b.y);
+  const xs = named.map((label) => label.x), rowPx = 13, roomPx = 180;
+  const edge = toLeft ? Math.max(roomPx, Math.min(...xs) - 40) : Math.min(canvas.width - roomPx, Math.max(...xs) + 40);
+  const middle = named.reduce((sum, label) => sum + label.y, 0) / named.length, heightPx = rowPx * named.length;
+  const top = Math.max(rowPx, Math.min(canvas.height - heightPx, middle - heightPx / 2));
   context.font = "11px system-ui, sans-serif";
+  context.textAlign = toLeft ? "right" : "left";
   context.fillStyle = "#e6eaf0";
-  seen.forEach(([x, y], joint) => { if (webxrName[joint]) context.fillText(webxrName[joint], x + 8, y + 3); });
+  named.forEach(({ x, y, name }, row) => {
+    const at = top + row * rowPx;
+    line(x, y, edge, at, 1, "#e6eaf0", 0.3);
+    context.fillText(name, edge + (toLeft ? -5 : 5), at + 4);
+  });
 }
 
 function percentile(values, share) {
