@@ -20,7 +20,7 @@ BACKBONES: tuple[Backbone, ...] = ("hrnet-w32", "resnet-50", "lite")
 #: The modules that decide what a network computes, from crop to prediction: when one changes, exports are made anew.
 GRAPH_CODE = (
     "variants", "networks", "backbones", "hrnet", "resnet", "trunk", "unet", "segmentation", "model", "internet",
-    "lite", "heatmap", "predict", "prediction", "skeleton",
+    "lite", "heatmap", "calibration", "predict", "prediction", "skeleton",
 )  # fmt: skip
 
 #: Classes of a segmentation that tells only background, right hand and left hand apart (Table 7).
