@@ -12,6 +12,7 @@ from digit.errors import UserError
 class Datagrams:
     """A `demo.streams.outlet.Stream` over UDP."""
 
+    waits = False
     clients = latency_ms = None
 
     def __init__(self, address: str, port: int, network: Network, encode: Callable[[Packet], Iterable[bytes]]) -> None:

@@ -173,17 +173,27 @@ def listen(name: str, port: int) -> None:
 
 
 def _websocket(name: str, port: int) -> Iterator[tuple[int, int]]:
-    """The library's asyncio client: its other one passes each message through a second thread of its own."""
-    from websockets.asyncio.client import connect
+    """The library without a loop around it, on a socket that waits: arrival is when the message has been read."""
+    from websockets.client import ClientProtocol
+    from websockets.frames import DATA_OPCODES
+    from websockets.frames import Frame as Message
+    from websockets.uri import parse_uri
 
-    async def arrivals() -> list[tuple[str | bytes, int]]:
-        async with connect(f"ws://127.0.0.1:{port}/{'binary' if 'bytes' in name else ''}", compression=None) as client:
-            await client.recv()
-            print("ready", flush=True)
-            return [(message, monotonic_ns()) async for message in client]
-
-    for message, arrived_ns in asyncio.run(arrivals()):
-        if isinstance(message, bytes):
+    protocol = ClientProtocol(parse_uri(f"ws://127.0.0.1:{port}/{'binary' if 'bytes' in name else ''}"), max_size=None)
+    protocol.send_request(protocol.connect())
+    arrivals: list[tuple[bytes, int]] = []
+    with socket.create_connection(("127.0.0.1", port)) as link:
+        while not protocol.close_expected():
+            for data in protocol.data_to_send():
+                link.sendall(data)
+            protocol.receive_data(link.recv(65536))
+            for event in protocol.events_received():
+                if isinstance(event, Message) and event.opcode in DATA_OPCODES:
+                    arrivals.append((bytes(event.data), monotonic_ns()))
+                    if len(arrivals) == 1:
+                        print("ready", flush=True)
+    for message, arrived_ns in arrivals[1:]:  # after the hello
+        if "bytes" in name:
             yield int(np.frombuffer(message, HEADER, 1)["sequence"][0]), arrived_ns
         else:
             yield json.loads(message)["sequence"], arrived_ns

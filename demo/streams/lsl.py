@@ -34,6 +34,7 @@ CHANNELS = tuple(
 class Lsl:
     """An outlet whose consumers the library serves."""
 
+    waits = True
     latency_ms = None
 
     def __init__(self, name: str, network: Network) -> None:

@@ -1,9 +1,14 @@
-"""One running stream: a thread of its own that sends the newest packet and skips what it has no time for."""
+"""One running stream: sends the newest packet and skips what it has no time for.
+
+A stream that may wait has a thread for it. One that never waits is used in the thread that brings the packets, which
+saves the way to another one.
+"""
 
 import threading
 import traceback
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from time import monotonic_ns
 from typing import Literal, Protocol
@@ -17,7 +22,9 @@ _WINDOW_NS = 2_000_000_000
 
 
 class Stream(Protocol):
-    """What each protocol's ``open_stream`` answers. It is used in one thread."""
+    """What each protocol's ``open_stream`` answers. One thread at a time uses it."""
+
+    waits: bool  # whether `send` may wait for the system
 
     @property
     def address(self) -> str:
@@ -35,7 +42,7 @@ class Stream(Protocol):
         ...
 
     def send(self, packet: Packet) -> None:
-        """Send one packet. May wait for the system, never for a client. Raises OSError or UserError."""
+        """Send one packet. Never waits for a client. Raises OSError or UserError."""
         ...
 
     def close(self) -> None:
@@ -59,7 +66,7 @@ class State:
 
 
 class Outlet:
-    """Opens the stream in its thread, sends and closes it there. `put` never waits."""
+    """Opens and closes the stream in its thread. `put` never waits."""
 
     def __init__(self, name: str, open_stream: Callable[[], Stream]) -> None:
         self._name, self._open = name, open_stream
@@ -69,13 +76,17 @@ class Outlet:
         self._why = ""
         self._sent_ns: deque[int] = deque(maxlen=512)
         self._sent = self._put = 0
+        self._using = threading.Lock()
         self._thread = threading.Thread(target=self._run, name=f"stream {name}", daemon=True)
         self._thread.start()
 
     def put(self, packet: Packet) -> None:
         """Take the newest packet; one that is still waiting is skipped."""
         self._put += 1
-        self._slot.put(packet)
+        if self._stream is None or self._stream.waits:
+            self._slot.put(packet)
+        else:
+            self._send(packet)
 
     @property
     def state(self) -> State:
@@ -101,27 +112,35 @@ class Outlet:
         return not self._thread.is_alive()
 
     def _run(self) -> None:
-        try:
+        with self._failing():
             self._stream = self._open()
             self._status = "running"
-            try:
-                self._send_all(self._stream)
-            finally:
+            while not self._slot.ended:
+                packet = self._slot.wait(timeout_s=1.0)
+                if packet is not None:
+                    self._send(packet)
+            with self._using:
+                if self._status == "running":
+                    self._status = "stopped"
                 self._stream.close()
-            self._status = "stopped"
+
+    def _send(self, packet: Packet) -> None:
+        with self._using, self._failing():
+            if self._stream is not None and self._status == "running":
+                self._stream.send(packet)
+                self._sent += 1
+                self._sent_ns.append(monotonic_ns())
+
+    @contextmanager
+    def _failing(self) -> Generator[None]:
+        """What goes wrong ends this stream and nothing else."""
+        try:
+            yield
         except (UserError, OSError) as error:
             self._fail(str(error))
         except Exception as error:
             traceback.print_exception(error)
             self._fail(f"A fault in the stream ({type(error).__name__}: {error}); the terminal shows where.")
-
-    def _send_all(self, stream: Stream) -> None:
-        while not self._slot.ended:
-            packet = self._slot.wait(timeout_s=1.0)
-            if packet is not None:
-                stream.send(packet)
-                self._sent += 1
-                self._sent_ns.append(monotonic_ns())
 
     def _fail(self, why: str) -> None:
         self._why, self._status = why, "failed"

@@ -4,6 +4,7 @@ The bytes are one `HEADER` and then one `HAND` for each hand, little-endian, so 
 line. `demo.streams.message` has the JSON.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from time import monotonic_ns
 
@@ -15,6 +16,7 @@ from demo.streams import quaternion
 from demo.streams.openxr import FROM_INTERHAND, JOINTS, METACARPALS, PALM, WRIST, HandPose
 from demo.streams.signals import CONTACT_PARTS, Contact, Signals, SignalTrack
 from demo.streams.solver import poses_of
+from digit.skeleton import JOINTS_PER_HAND
 
 VERSION = 1
 MAGIC = b"DGTL"
@@ -56,22 +58,24 @@ class Packing:
         """The packet of the next Scene."""
         poses = poses_of(scene.hands)
         signals, contacts = self._signals(poses)
-        before = {} if self._last is None else {streamed.pose.side: streamed.pose for streamed in self._last.hands}
-        dt_s = 0.0 if self._last is None else (scene.frame.time_ns - self._last.scene.frame.time_ns) / 1e9
-        hands = tuple(
-            StreamedHand(hand, pose, _confidence(hand), *velocities(before.get(pose.side), pose, dt_s), own)
-            for hand, pose, own in zip(scene.hands, poses, signals, strict=True)
-        )
+        moving = velocities(self._last, poses, scene.frame.time_ns)
+        hands = tuple(map(StreamedHand, scene.hands, poses, _confidences(scene.hands), *moving, signals))
         self._last = Packet(sequence, scene, hands, contacts, overlay or OverlayOptions())
         return self._last
 
 
-def velocities(before: HandPose | None, now: HandPose, dt_s: float) -> tuple[np.ndarray, np.ndarray]:
-    """Linear (26, 3) m/s and angular (26, 3) rad/s between two poses; zero for a hand that has just appeared."""
-    if before is None or not 0 < dt_s <= _GAP_S:
-        return np.zeros((len(JOINTS), 3)), np.zeros((len(JOINTS), 3))
-    turn = quaternion.multiply(now.orientations, quaternion.inverse(before.orientations))
-    return (now.positions_m - before.positions_m) / dt_s, quaternion.rotation_vector(turn) / dt_s
+def velocities(last: Packet | None, poses: Sequence[HandPose], time_ns: int) -> tuple[np.ndarray, np.ndarray]:
+    """Linear (N, 26, 3) m/s and angular (N, 26, 3) rad/s since the last packet; zero for a hand that just appeared."""
+    still = np.zeros((len(poses), len(JOINTS), 3))
+    dt_s = 0.0 if last is None else (time_ns - last.scene.frame.time_ns) / 1e9
+    if last is None or not poses or not 0 < dt_s <= _GAP_S:
+        return still, still
+    before = {streamed.pose.side: streamed.pose for streamed in last.hands}
+    pairs = [(before.get(pose.side, pose), pose) for pose in poses]
+    old, new = (np.array([pose.positions_m for pose in each]) for each in zip(*pairs, strict=True))
+    was, turned = (np.array([pose.orientations for pose in each]) for each in zip(*pairs, strict=True))
+    turn = quaternion.multiply(turned, quaternion.inverse(was))
+    return (new - old) / dt_s, quaternion.rotation_vector(turn) / dt_s
 
 
 _N = len(JOINTS)
@@ -142,9 +146,10 @@ def _hand_bytes(streamed: StreamedHand) -> bytes:
     return np.array(values, HAND).tobytes()
 
 
-def _confidence(hand: Hand) -> np.ndarray:
-    """(26,) float64. The palm and the made-up metacarpals stand on the wrist and their knuckles."""
-    return np.minimum(hand.confidence.take(_ONE), hand.confidence.take(_OTHER)).astype(float)
+def _confidences(hands: Sequence[Hand]) -> np.ndarray:
+    """(N, 26) float64. The palm and the made-up metacarpals stand on the wrist and their knuckles."""
+    joints = np.array([hand.confidence for hand in hands], float).reshape(-1, JOINTS_PER_HAND)
+    return np.minimum(joints.take(_ONE, 1), joints.take(_OTHER, 1))
 
 
 def _confident() -> tuple[np.ndarray, np.ndarray]:

@@ -38,6 +38,7 @@ _BONES = [(joint, parent) for joint, parent in enumerate(PARENTS) if joint != pa
 class Rerun:
     """One recording."""
 
+    waits = True
     clients = latency_ms = None
 
     def __init__(self, address: str, network: Network) -> None:

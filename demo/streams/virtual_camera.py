@@ -15,6 +15,7 @@ _FPS = 30
 class VirtualCamera:
     """Opens the device with the first picture, whose size it takes; a new size opens it anew."""
 
+    waits = True
     clients = latency_ms = None
 
     def __init__(self, device: str) -> None:

@@ -76,6 +76,8 @@ class Client:
 class WebSocket:
     """The server, in an event loop of its own."""
 
+    waits = False
+
     def __init__(self, address: str, network: Network) -> None:
         self._at = parse_address(address, PORT, network)
         self._token = "" if self._at.local else network.token

@@ -363,10 +363,11 @@ def test_a_rerun_viewer_that_is_not_there_or_takes_nothing_is_one_sentence(capfd
 
 
 def test_putting_never_waits_for_a_stream(monkeypatch) -> None:
-    """A stream that hangs keeps nobody: Scenes are taken and the newest one counts."""
+    """A stream that waits keeps nobody: Scenes are taken and the newest one counts."""
     import threading
 
     hanging = threading.Event()
+    monkeypatch.setattr("demo.streams.datagrams.Datagrams.waits", True)
     monkeypatch.setattr("demo.streams.datagrams.Datagrams.send", lambda *_: hanging.wait(20))
     streams = running("udp")
     for scene in SCENES * 5:
