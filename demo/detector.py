@@ -1,5 +1,8 @@
 """MediaPipe's hands as `Detection` records, either at once or from a thread of its own.
 
+A look first asks after the hands that are known (`digit.follower`); only when fewer than two are still there does the
+slower MediaPipe look through the whole picture.
+
 All detectors answer a frame with a `Sighting`, the hands and the time at which they stood there. mediapipe is imported
 in the thread that looks.
 """
@@ -8,7 +11,7 @@ import os
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,6 +23,7 @@ import numpy as np
 from demo.latest import Latest
 from demo.records import Detection, Frame
 from digit.errors import UserError
+from digit.follower import MAX_HANDS, HandFollower, is_new
 from digit.landmarker import Landmarker, model_file
 
 Tell = Callable[[str], None]
@@ -43,7 +47,9 @@ class Sighting:
 class Looker(Protocol):
     """Looks for hands in one frame."""
 
-    def __call__(self, frame: Frame) -> Sighting | None: ...
+    def __call__(self, frame: Frame, *, known: Sequence[Detection]) -> Sighting | None:
+        """The hands; ``known`` ones stand about there in this frame."""
+        ...
 
     def close(self) -> None: ...
 
@@ -51,8 +57,11 @@ class Looker(Protocol):
 class Detector(Protocol):
     """Knows about hands, and looks when it is asked to."""
 
-    def __call__(self, frame: Frame, look: Look = "now") -> Sighting | None:
-        """What is known about the hands of this frame, perhaps from an earlier one; None when nothing is."""
+    def __call__(self, frame: Frame, look: Look = "now", known: Sequence[Detection] = ()) -> Sighting | None:
+        """What is known about the hands of this frame, perhaps from an earlier one; None when nothing is.
+
+        ``known`` are hands of earlier sightings where they stand in this frame: a look begins with them.
+        """
         ...
 
     def close(self) -> None: ...
@@ -67,21 +76,24 @@ class LandmarkDetector:
     def __init__(self, hand_model: Path | None = None, tell: Tell | None = None) -> None:
         """Raises UserError when the model file cannot be had or read."""
         path = hand_model or model_file(tell)
+        self._opening = ThreadPoolExecutor(1, "follower")
+        self._follower = self._opening.submit(HandFollower, path)  # the first look does without it
         with quiet_stderr():
-            self._landmarker = Landmarker("video", path)
+            self._landmarker = Landmarker("image", path)
             # The first look starts MediaPipe's threads and its chatter, so it is one at nothing.
-            self._landmarker(np.zeros((64, 64, 3), np.uint8), 0)
-        self._last_ms = 0
+            self._landmarker(np.zeros((64, 64, 3), np.uint8))
 
-    def __call__(self, frame: Frame) -> Sighting:
-        # MediaPipe refuses a timestamp that does not grow, and two frames may share a millisecond.
-        self._last_ms = max(frame.time_ns // 1_000_000, self._last_ms + 1)
-        hands = self._landmarker(frame.image, self._last_ms)
+    def __call__(self, frame: Frame, *, known: Sequence[Detection] = ()) -> Sighting:
+        hands = self._follower.result()(frame.image, known) if known else ()
+        if len(hands) < MAX_HANDS:
+            others = (hand for hand in self._landmarker(frame.image) if is_new(hand, hands))
+            hands = (*hands, *others)[:MAX_HANDS]
         found = tuple(Detection(hand.side, hand.score, hand.joints_px, hand.joints_rel_mm) for hand in hands)
         return Sighting(frame.time_ns, found)
 
     def close(self) -> None:
         """Free the networks."""
+        self._opening.shutdown()
         self._landmarker.close()
 
 
@@ -101,11 +113,11 @@ class PunctualDetector:
         self._underway: deque[tuple[int, Future[Sighting | None]]] = deque()
         self._newest: Sighting | None = None
 
-    def __call__(self, frame: Frame, look: Look = "now") -> Sighting | None:
+    def __call__(self, frame: Frame, look: Look = "now", known: Sequence[Detection] = ()) -> Sighting | None:
         """Raises what the detector raises, also while it was opened."""
         self._frames += 1
         if look != "no":
-            self._underway.append((self._frames, self._thread.submit(self._look, frame)))
+            self._underway.append((self._frames, self._thread.submit(self._look, frame, known)))
         lag_frames = 0 if look == "now" else self._lag_frames
         while self._underway and self._underway[0][0] <= self._frames - lag_frames:
             self._newest = self._underway.popleft()[1].result()
@@ -118,8 +130,8 @@ class PunctualDetector:
         self._thread.submit(self._close)
         self._thread.shutdown(wait=True)
 
-    def _look(self, frame: Frame) -> Sighting | None:
-        return self._detector.result()(frame)
+    def _look(self, frame: Frame, known: Sequence[Detection]) -> Sighting | None:
+        return self._detector.result()(frame, known=known)
 
     def _close(self) -> None:
         if self._detector.exception() is None:
@@ -135,15 +147,15 @@ class BackgroundDetector:
     def __init__(self, open_detector: Callable[[], Looker], stale_ns: int = STALE_NS) -> None:
         """``open_detector`` is called in the thread, which also closes what it gave."""
         self._open_detector, self._stale_ns = open_detector, stale_ns
-        self._frames: Latest[Frame] = Latest()
+        self._frames: Latest[tuple[Frame, Sequence[Detection]]] = Latest()
         self._sightings: Latest[Sighting] = Latest()
         self._newest: Sighting | None = None
         self._thread = threading.Thread(target=self._look, name="landmarks", daemon=True)
         self._thread.start()
 
-    def __call__(self, frame: Frame, look: Look = "now") -> Sighting | None:
+    def __call__(self, frame: Frame, look: Look = "now", known: Sequence[Detection] = ()) -> Sighting | None:
         if look != "no":
-            self._frames.put(frame)
+            self._frames.put((frame, known))
         self._newest = self._sightings.take() or self._newest
         if self._newest is None or frame.time_ns - self._newest.time_ns > self._stale_ns:
             return None
@@ -159,8 +171,8 @@ class BackgroundDetector:
             detector = self._open_detector()
             try:
                 while not self._frames.ended:
-                    frame = self._frames.wait(timeout_s=0.5)
-                    sighting = None if frame is None else detector(frame)
+                    asked = self._frames.wait(timeout_s=0.5)
+                    sighting = None if asked is None else detector(asked[0], known=asked[1])
                     if sighting is not None:
                         self._sightings.put(sighting)
             finally:

@@ -38,9 +38,10 @@ def run_headless(
     With ``settings.record`` the session goes into a folder of its own below ``settings.sessions``, if that is given.
     Without ``out`` no file is written.
 
-    Returns the figures (frames, fps, two_hand_share, frame_ms {p50, p95} from Scene to Scene, latency_ms {stage: {p50,
-    p95}}, backend, model) and the source's notice. Raises UserError when the source cannot be read, the model not
-    loaded or the folder not written; what was written up to there stays readable. A progress bar goes to stderr.
+    Returns the figures (frames, fps from the first Scene on, two_hand_share, frame_ms {p50, p95} from Scene to Scene,
+    latency_ms {stage: {p50, p95}}, backend, model) and the source's notice. Raises UserError when the source cannot be
+    read, the model not loaded or the folder not written; what was written up to there stays readable. A progress bar
+    goes to stderr.
     """
     if out is not None:
         _make_folder(out)
@@ -87,6 +88,7 @@ def _run(
             for scene in pipeline.scenes(frames):
                 tap(scene)
                 began_s = perf_counter()
+                start_s = began_s if not emitted_ns else start_s
                 for writing in writings:
                     writing.put(scene)
                 timings.append(dict(scene.timings_ms) | {"write": (perf_counter() - began_s) * 1000})
@@ -98,7 +100,7 @@ def _run(
     frame_ms = [{"frame": (after - before) / 1e6} for before, after in pairwise(emitted_ns)]
     return {
         "frames": len(timings),
-        "fps": round(len(timings) / (perf_counter() - start_s), 2),
+        "fps": round(max(len(timings) - 1, 0) / (perf_counter() - start_s), 2),
         "two_hand_share": round(two_hands / max(len(timings), 1), 4),
         "frame_ms": _rounded(frame_ms).get("frame"),
         "latency_ms": _rounded(timings),

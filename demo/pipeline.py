@@ -3,10 +3,10 @@
 A Pipeline has no thread of its own and is used in one. What it answers depends on the frames alone, unless its detector
 looks in the background (`demo.detector`).
 
-A frame goes through three steps, so that its neighbours hide behind the network: `begin` starts the network, `settle`
-takes its answer and with it the place of the next crop, `finish` makes the Scene. While the network works on a frame,
-the frame before it is finished and shown, and the next one is decoded. Two frames are under way at most, and the Scenes
-are those of one frame after the other.
+A frame goes through four steps, so that its neighbours hide behind the network: `approach` follows the hands into its
+picture, `begin` starts the network, `settle` takes its answer and with it the place of the next crop, `finish` makes
+the Scene. While the network works on a frame, the frame before it is finished and shown, and the next one is decoded
+and approached. Two frames are under way at most, and the Scenes are those of one frame after the other.
 """
 
 from collections.abc import Callable, Generator, Iterable, Sequence
@@ -20,7 +20,7 @@ import numpy as np
 
 from demo.crop import bbox_from_parts, cut, whole_frame_bbox
 from demo.detector import BackgroundDetector, Detector, Look, PunctualDetector, Sighting, open_detector
-from demo.handedness import Handedness
+from demo.handedness import Handedness, mean_confidence
 from demo.lift import Lift, intrinsics
 from demo.prior import Carrier
 from demo.records import Detection, Frame, Hand, Loaded, Scene, Side
@@ -37,7 +37,7 @@ Tell = Callable[[str], None]
 
 _HANDS: tuple[tuple[Side, slice], ...] = (("right", SLOTS["right"]), ("left", SLOTS["left"]))
 
-#: The detector looks every so many frames: while two hands are tracked well, and while hands are tracked without the
+#: The detector looks every so many frames: while all hands are tracked well, and while hands are tracked without the
 #: prior. Whenever there is doubt it looks at once.
 LOOK_EVERY_CALM, LOOK_EVERY_NO_PRIOR = 4, 15
 #: Doubt: fewer of a hand's joints could be followed in the picture, or it went so far since the last look, in sizes of
@@ -104,6 +104,8 @@ class Pipeline:
         self._carrier = Carrier()
         self._since_look, self._way, self._calm = 0, 0.0, False
         self._sighting: Sighting | None = None
+        self._approached: Frame | None = None
+        self._carried: tuple[Detection, ...] = ()
 
     @property
     def loaded(self) -> Loaded:
@@ -124,14 +126,25 @@ class Pipeline:
             if settled is not None:
                 yield self.finish(settled)
             frame = next(source, None)
+            if frame is not None:
+                self.approach(frame)
             settled = self.settle(underway)
         if settled is not None:
             yield self.finish(settled)
+
+    def approach(self, frame: Frame) -> None:
+        """Follow the landmarker's hands into the next frame. It may happen before the frame before it has settled."""
+        self._approached = frame
+        self._carried = () if self._sighting is None else self._carrier(frame, self._sighting)
+        self._since_look += 1
+        self._way += self._carrier.step
 
     def begin(self, frame: Frame) -> Underway:
         """Find the crop of a frame and start the network on it. The frame before must have settled."""
         timings, settings = Timings(), self.settings
         with timings.stage("detect"):
+            if self._approached is not frame:
+                self.approach(frame)
             detections, fresh = self._detect(frame)
         with timings.stage("track"):
             tracking = self._tracker.tracking
@@ -164,8 +177,9 @@ class Pipeline:
             if decision.swapped:
                 prediction, joints_px = with_sides_swapped(prediction), joints_px[mirrored_joints()]
             self._tracker.update(joints_px, prediction.confidence, decision.present)
-            sure = prediction.confidence.reshape(2, -1).mean(axis=1) >= WELL_TRACKED
-            self._calm = bool((decision.present & sure).all()) and agreed(underway.detections, joints_px)
+            sure = mean_confidence(prediction.confidence) >= WELL_TRACKED
+            shown_px = joints_px.reshape(2, -1, 2)[decision.present]
+            self._calm = bool(sure[decision.present].all()) and agreed(underway.detections, shown_px)
             if not self._tracker.tracking:
                 self._handedness = Handedness()
         return Settled(underway, prediction, decision.present)
@@ -198,19 +212,15 @@ class Pipeline:
 
     def _detect(self, frame: Frame) -> tuple[tuple[Detection, ...], bool]:
         """The detector's hands where they stand by now, and whether it saw them just now."""
-        self._since_look += 1
-        before = self._sighting
-        detections = () if before is None else self._carrier(frame, before)
-        self._way += self._carrier.step
-        look = self._look()
+        before, look = self._sighting, self._look()
         if look != "no":
             self._since_look, self._way = 0, 0.0
-        self._sighting = self._detector(frame, look)
+        self._sighting = self._detector(frame, look, self._carried)
         if self._sighting is None:
             return (), False
         if before is None or self._sighting.time_ns != before.time_ns:
             return self._carrier(frame, self._sighting), True
-        return detections, False
+        return self._carried, False
 
     def _look(self) -> Look:
         """What the last frames ask of the detector: nothing but what they show decides, so that it repeats."""
@@ -281,12 +291,11 @@ class Timings:
         self._ms[name] = self._ms.get(name, 0.0) + (perf_counter() - start) * 1000
 
 
-def agreed(detections: Sequence[Detection], joints_px: np.ndarray) -> bool:
-    """Whether the landmarker has two hands, and these joints (42, 2) are those hands, whatever their sides."""
-    if len(detections) != 2:
+def agreed(detections: Sequence[Detection], hands_px: np.ndarray) -> bool:
+    """Whether the landmarker has these hands (N, 21, 2) and no others, whatever their sides."""
+    if len(detections) != len(hands_px) or not len(hands_px):
         return False
-    hands_px = joints_px.reshape(2, -1, 2)
-    apart = np.empty((2, 2))
+    apart = np.empty((len(hands_px), len(hands_px)))
     for i, hand in enumerate(detections):
         size_px = max(float(np.ptp(hand.joints_px, axis=0).max()), 1.0)
         apart[i] = np.linalg.norm(hands_px - hand.joints_px, axis=-1).mean(axis=-1) / size_px
@@ -320,7 +329,7 @@ def _open(settings: Settings, tell: Tell, detector: Detector) -> Pipeline:
     from digit.backends import load
 
     try:
-        return Pipeline(settings, load(settings.backend, settings.model, settings.weights, tell, alone=False), detector)
+        return Pipeline(settings, load(settings.backend, settings.model, settings.weights, tell), detector)
     except BaseException:
         detector.close()
         raise

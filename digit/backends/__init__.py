@@ -43,7 +43,6 @@ def load(
     model: str = "digit-lite",
     weights: Path | None = None,
     progress: Progress | None = None,
-    alone: bool = True,
 ) -> LoadedBackend:
     """Open a network on a backend. Its answer to a stored input is compared to the reference's before it is used.
 
@@ -51,7 +50,6 @@ def load(
         name: a key of `available()`, or "auto" for the fastest that works here.
         weights: a weights file, of any variant (`digit.variants`); by default the repository's own.
         progress: told one sentence before each step that takes long.
-        alone: False leaves one of the CPU's cores to other work, such as MediaPipe's; the answers are the same.
 
     Raises:
         UserError: unknown or unusable backend or model, missing or damaged weights.
@@ -70,11 +68,11 @@ def load(
     digest = checkpoint.sha256(path)
     say = progress or _silent
     if name != "auto":
-        return LoadedBackend(_open(name, path, digest, say, alone), name, model, digest, f"{name} was asked for.")
-    return _fastest(reasons, model, path, digest, say, alone)
+        return LoadedBackend(_open(name, path, digest, say), name, model, digest, f"{name} was asked for.")
+    return _fastest(reasons, model, path, digest, say)
 
 
-def _fastest(reasons: dict[str, str], model: str, path: Path, digest: str, say: Progress, alone: bool) -> LoadedBackend:
+def _fastest(reasons: dict[str, str], model: str, path: Path, digest: str, say: Progress) -> LoadedBackend:
     """The first backend that works, best first."""
     passed_over = [f"{name}: {reason}" for name, reason in reasons.items() if reason]
     usable = [name for name, reason in reasons.items() if not reason]
@@ -82,7 +80,7 @@ def _fastest(reasons: dict[str, str], model: str, path: Path, digest: str, say: 
         try:
             if candidate == "cuda" and "tensorrt" in usable:
                 return _open_upgrading(model, path, digest, say)
-            session = _open(candidate, path, digest, say, alone)
+            session = _open(candidate, path, digest, say)
         except (UserError, RuntimeError, ImportError, OSError) as error:
             passed_over.append(f"{candidate}: {str(error).splitlines()[0].rstrip('.')}")
             continue
@@ -125,11 +123,11 @@ def _opener(name: str, path: Path, digest: str) -> Callable[[], Session]:
     return lambda: _open(name, path, digest, _silent)
 
 
-def _open(name: str, weights: Path, digest: str, progress: Progress, alone: bool = True) -> Session:
+def _open(name: str, weights: Path, digest: str, progress: Progress) -> Session:
     if name in _CPU:
         from digit.backends import openvino
 
-        return openvino.open_session(weights, digest, PRECISION[name], progress, alone)
+        return openvino.open_session(weights, digest, PRECISION[name], progress)
     if name == "tensorrt":
         from digit.backends import gpu
 

@@ -4,7 +4,6 @@ What it runs is OpenVINO's form of the network (IR). That of the shipped weights
 second process, which does import torch, makes it once (`digit.backends.exports`).
 """
 
-import os
 import shutil
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -25,9 +24,9 @@ CONFIG: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HI
 class OpenVinoSession:
     """See `digit.backends.Session`."""
 
-    def __init__(self, folder: Path, alone: bool = True):
-        """Opens an export (``alone``: see `digit.backends.load`). Raises RuntimeError when OpenVINO cannot read it."""
-        self._request: Any = _compiled(folder, CONFIG if alone else CONFIG | {"INFERENCE_NUM_THREADS": _all_but_one()})
+    def __init__(self, folder: Path):
+        """Opens an export. Raises RuntimeError when OpenVINO cannot read it."""
+        self._request: Any = _compiled(folder)
         # A network without a prior has lost that input in the export.
         self._inputs = {port.get_any_name() for port in self._request.model_inputs}
         self._outputs = len(self._request.model_outputs)
@@ -47,9 +46,7 @@ class OpenVinoSession:
         self._request = None
 
 
-def open_session(
-    weights: Path, weights_sha256: str, precision: str, progress: Progress, alone: bool = True
-) -> OpenVinoSession:
+def open_session(weights: Path, weights_sha256: str, precision: str, progress: Progress) -> OpenVinoSession:
     """The network in "fp32" or "int8", checked against the reference.
 
     Raises:
@@ -58,12 +55,12 @@ def open_session(
     folder = export_of(weights, weights_sha256, precision, progress)
     progress(f"Loading {weights.stem} with OpenVINO, {precision} …")
     try:
-        return _checked(folder, precision, alone)
+        return _checked(folder, precision)
     except (RuntimeError, OSError):
         if exports.beside(weights, precision) == folder:
             raise
         shutil.rmtree(folder, ignore_errors=True)
-        return _checked(export_of(weights, weights_sha256, precision, progress), precision, alone)
+        return _checked(export_of(weights, weights_sha256, precision, progress), precision)
 
 
 def export_of(weights: Path, weights_sha256: str, precision: str, progress: Progress) -> Path:
@@ -102,9 +99,9 @@ def _make(weights: Path, weights_sha256: str, precision: str, folder: Path, prog
         raise UserError(f"{weights} could not be prepared for OpenVINO: {complaint}")
 
 
-def _checked(folder: Path, precision: str, alone: bool) -> OpenVinoSession:
+def _checked(folder: Path, precision: str) -> OpenVinoSession:
     reference = check.read(folder)
-    session = OpenVinoSession(folder, alone)
+    session = OpenVinoSession(folder)
     fault = check.fault(session.start(reference.crop, reference.prior)(), reference, precision)
     if fault:
         session.close()
@@ -112,13 +109,7 @@ def _checked(folder: Path, precision: str, alone: bool) -> OpenVinoSession:
     return session
 
 
-def _all_but_one() -> int:
-    """Cores of this process, without the one for the rest of the loop."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, cores - 1)
-
-
-def _compiled(folder: Path, config: dict[str, Any]) -> Any:
+def _compiled(folder: Path) -> Any:
     """An infer request. Compiles in a thread of its own, which ends with it.
 
     OpenVINO gives the compiling thread a signal stack and takes it back when the model is freed. Of two models freed in
@@ -129,7 +120,7 @@ def _compiled(folder: Path, config: dict[str, Any]) -> Any:
         import openvino
 
         core: Any = openvino.Core()
-        return core.compile_model(str(folder / "predictor.xml"), "CPU", config).create_infer_request()
+        return core.compile_model(str(folder / "predictor.xml"), "CPU", CONFIG).create_infer_request()
 
     with ThreadPoolExecutor(max_workers=1) as thread:
         return thread.submit(compile_).result()

@@ -4,7 +4,7 @@
 spread hand at each disc that it finds in the crop.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -86,7 +86,7 @@ class ColourDetector:
     closed: bool = False
     seen: Sighting | None = None
 
-    def __call__(self, frame: Frame, look: Look = "now") -> Sighting | None:
+    def __call__(self, frame: Frame, look: Look = "now", known: Sequence[Detection] = ()) -> Sighting | None:
         if look == "no":
             return self.seen
         self.looks += 1

@@ -2,17 +2,17 @@
 
 import threading
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from time import monotonic, monotonic_ns, sleep
 
 import numpy as np
 import pytest
 
-from demo.detector import BackgroundDetector, Sighting
+from demo.detector import BackgroundDetector, Look, Sighting
 from demo.latest import Latest
 from demo.pipeline import Pipeline
-from demo.records import Frame, Scene
+from demo.records import Detection, Frame, Scene
 from demo.settings import Settings
 from demo.worker import SETTLING_SCENES, Worker
 from digit.prediction import Prediction
@@ -53,9 +53,9 @@ class SlowBackend(ColourBackend):
 
 
 class SlowDetector(ColourDetector):
-    def __call__(self, frame: Frame) -> Sighting | None:
+    def __call__(self, frame: Frame, look: Look = "now", known: Sequence[Detection] = ()) -> Sighting | None:
         sleep(0.2)
-        return super().__call__(frame)
+        return super().__call__(frame, look, known)
 
 
 def fast(settings: Settings, tell: Callable[[str], None]) -> Pipeline:

@@ -1,6 +1,7 @@
 import os
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from demo.detector import (
     open_detector,
     quiet_stderr,
 )
-from demo.records import Frame
+from demo.records import Detection, Frame
 from digit.errors import UserError
 from tests.demo.scripted import ColourDetector, draw_hands
 
@@ -47,9 +48,9 @@ def test_background_never_waits_for_a_slow_look() -> None:
     let_go = threading.Event()
 
     class Slow(ColourDetector):
-        def __call__(self, frame: Frame) -> Sighting | None:
+        def __call__(self, frame: Frame, look: Look = "now", known: Sequence[Detection] = ()) -> Sighting | None:
             let_go.wait(30)
-            return super().__call__(frame)
+            return super().__call__(frame, look, known)
 
     detector = BackgroundDetector(Slow)
     assert [detector(Frame(i, i, IMAGE)) for i in range(5)] == [None] * 5
@@ -96,9 +97,9 @@ def test_stderr_comes_back(capfd: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize("seconds", [0.0, 0.02])
 def test_a_punctual_answer_comes_after_so_many_frames_however_long_it_takes(seconds: float) -> None:
     class Slow(ColourDetector):
-        def __call__(self, frame: Frame, look: Look = "now") -> Sighting | None:
+        def __call__(self, frame: Frame, look: Look = "now", known: Sequence[Detection] = ()) -> Sighting | None:
             time.sleep(seconds)
-            return super().__call__(frame, look)
+            return super().__call__(frame, look, known)
 
     colour = Slow()
     detector = PunctualDetector(lambda: colour)

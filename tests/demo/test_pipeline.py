@@ -5,7 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from demo.handedness import LEAVE_FRAMES, SWAP_FRAMES
+from demo.detector import LAG_FRAMES
+from demo.handedness import ENTER_FRAMES, LEAVE_FRAMES, SWAP_FRAMES
 from demo.pipeline import LOOK_EVERY_CALM, LOOK_EVERY_NO_PRIOR, Pipeline, agreed, with_sides_swapped
 from demo.records import Frame, Scene
 from demo.settings import Settings
@@ -183,6 +184,23 @@ def test_two_calm_hands_are_looked_at_seldom() -> None:
     assert detector.looks == looked + 6
 
 
+def test_one_calm_hand_is_looked_at_seldom_and_a_second_one_found_soon() -> None:
+    detector = ColourDetector()
+    pipeline = Pipeline(Settings(), ColourBackend(), detector)
+    grain = np.random.default_rng(0).integers(0, 25, (180, 320, 3), np.uint8)  # flat discs cannot be followed
+
+    def grainy(index: int, **centres: tuple[float, float]) -> Frame:
+        flat = frame(index, **centres)
+        return replace(flat, image=flat.image + grain)
+
+    for i in range(1 + 5 * LOOK_EVERY_CALM):
+        assert sides(pipeline(grainy(i, right=(40, 90)))) == ["right"]
+    assert detector.looks == 6
+    later = range(30, 30 + LOOK_EVERY_CALM + LAG_FRAMES + ENTER_FRAMES)
+    scenes = [pipeline(grainy(i, right=(40, 90), left=(280, 90))) for i in later]
+    assert sides(scenes[-1]) == ["right", "left"]
+
+
 def test_quick_hands_are_looked_at_often() -> None:
     detector = ColourDetector()
     pipeline = Pipeline(Settings(), ColourBackend(), detector)
@@ -196,8 +214,12 @@ def test_agreed() -> None:
     sighting = detector(frame(0, right=RIGHT, left=LEFT))
     assert sighting is not None
     right, left = sighting.detections
-    joints_px = np.concatenate([right.joints_px, left.joints_px])
-    assert agreed((right, left), joints_px)
-    assert agreed((left, right), joints_px)
-    assert not agreed((right,), joints_px)
-    assert not agreed((right, left), np.concatenate([right.joints_px, right.joints_px]))
+    hands_px = np.stack([right.joints_px, left.joints_px])
+    assert agreed((right, left), hands_px)
+    assert agreed((left, right), hands_px)
+    assert agreed((right,), hands_px[:1])
+    assert not agreed((right,), hands_px)
+    assert not agreed((right,), hands_px[1:])
+    assert not agreed((right, left), hands_px[:1])
+    assert not agreed((right, left), hands_px[[0, 0]])
+    assert not agreed((), hands_px[:0])

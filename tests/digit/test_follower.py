@@ -1,0 +1,132 @@
+"""The landmark network alone against MediaPipe's whole graph, on frames of the sample clip."""
+
+import zipfile
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+from typing import NamedTuple
+
+import av
+import numpy as np
+import pytest
+
+from digit.errors import UserError
+from digit.follower import MAX_HANDS, NETWORK, SIDE, HandFollower, is_new, overlap, region
+from digit.geometry import apply_affine
+from digit.landmarker import HandLandmarks, Landmarker, model_file
+from digit.skeleton import JOINTS, WRIST
+from tests.demo.scripted import SHAPE
+
+SAMPLE = Path(__file__).parents[2] / "assets" / "sample.mp4"
+
+
+class Seen(NamedTuple):
+    image: np.ndarray
+    hands: tuple[HandLandmarks, ...]
+    before: tuple[HandLandmarks, ...]
+
+
+@pytest.fixture(scope="module")
+def follower() -> HandFollower:
+    return HandFollower(model_file())
+
+
+@pytest.fixture(scope="module")
+def seen() -> list[Seen]:
+    """Frames in which MediaPipe follows both hands: what it sees there, and what it saw in the frame before."""
+    found: list[Seen] = []
+    with av.open(str(SAMPLE)) as video, Landmarker("video") as landmarker:
+        before: tuple[HandLandmarks, ...] = ()
+        for i, frame in enumerate(islice(video.decode(video=0), 40)):
+            image = frame.to_ndarray(format="rgb24")
+            now = landmarker(image, 33 * i)
+            if len(before) == len(now) == MAX_HANDS and i % 5 == 0:
+                found.append(Seen(image, now, before))
+            before = now
+    assert len(found) >= 3
+    return found
+
+
+def apart(hand: HandLandmarks, other: HandLandmarks) -> float:
+    """Mean distance of the joints over the hand's size."""
+    size = float(np.ptp(hand.joints_px, axis=0).max())
+    return float(np.linalg.norm(hand.joints_px - other.joints_px, axis=1).mean()) / size
+
+
+def test_known_hands_are_seen_where_mediapipe_sees_them(follower: HandFollower, seen: list[Seen]) -> None:
+    for image, hands, before in seen:
+        followed = follower(image, before)
+        assert [hand.side for hand in followed] == [hand.side for hand in hands]
+        for hand, same in zip(hands, followed, strict=True):
+            assert apart(hand, same) < 0.02
+            assert np.abs(hand.joints_rel_mm - same.joints_rel_mm).mean() < 4
+            assert not same.joints_rel_mm[WRIST].any()
+
+
+def test_a_hand_that_moved_a_little_is_found_again(follower: HandFollower, seen: list[Seen]) -> None:
+    image, hands, _ = seen[0]
+    moved = [replace(hand, joints_px=hand.joints_px + 0.15 * np.ptp(hand.joints_px, axis=0).max()) for hand in hands]
+    for hand, same in zip(hands, follower(image, moved), strict=True):
+        assert apart(hand, same) < 0.08
+
+
+def test_a_turned_picture_gives_turned_hands(follower: HandFollower, seen: list[Seen]) -> None:
+    image, hands, _ = seen[0]
+    last = image.shape[1] - 1
+
+    def turned(points: np.ndarray) -> np.ndarray:  # as np.rot90 does: a quarter to the left
+        return np.stack([points[:, 1], last - points[:, 0]], axis=1)
+
+    straight = follower(image, hands)
+    again = follower(np.ascontiguousarray(np.rot90(image)), [replace(h, joints_px=turned(h.joints_px)) for h in hands])
+    for hand, same in zip(straight, again, strict=True):
+        assert apart(replace(hand, joints_px=turned(hand.joints_px)), same) < 0.01
+        assert turned_mm(hand) == pytest.approx(same.joints_rel_mm, abs=3)
+
+
+def turned_mm(hand: HandLandmarks) -> np.ndarray:
+    x, y, z = hand.joints_rel_mm.T
+    return np.stack([y, -x, z], axis=1)
+
+
+def test_no_hand_is_followed_where_none_is(follower: HandFollower, seen: list[Seen]) -> None:
+    image, hands, _ = seen[0]
+    assert follower(np.full_like(image, 90), hands) == ()
+    assert follower(image, ()) == ()
+
+
+def test_two_on_one_hand_are_one(follower: HandFollower, seen: list[Seen]) -> None:
+    image, (hand, _), _ = seen[0]
+    assert len(follower(image, (hand, hand))) == 1
+    assert not is_new(hand, (hand,))
+    assert is_new(hand, ())
+
+
+def test_overlap() -> None:
+    square = np.array([[0.0, 0.0], [2.0, 2.0]])
+    assert overlap(square, square) == pytest.approx(1)
+    assert overlap(square, square + np.array([1, 0])) == pytest.approx(1 / 3)
+    assert overlap(square, square + 5) == 0
+
+
+@pytest.mark.parametrize("turn_deg", [0, 37, 180, -90])
+def test_region_holds_the_hand_with_its_fingers_up(turn_deg: float) -> None:
+    turn = np.radians(turn_deg)
+    joints_px = SHAPE @ np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]]) * 90 + [400, 250]
+    inside = apply_affine(region(joints_px), joints_px)
+    assert (inside > 0).all()
+    assert (inside < SIDE).all()
+    up = inside[[JOINTS.index(f"{finger}1") for finger in ("index", "middle", "ring")]] - inside[WRIST]
+    assert (up[:, 1] < 0).all()
+
+
+@pytest.mark.parametrize("inside", [None, b"no network"])
+def test_a_file_without_the_network_is_said(tmp_path: Path, inside: bytes | None) -> None:
+    path = tmp_path / "hand.task"
+    with zipfile.ZipFile(path, "w") as packed:
+        packed.writestr(NETWORK if inside else "other", inside or b"")
+    with pytest.raises(UserError, match="--hand-model"):
+        HandFollower(path)
+    path.write_bytes(b"no archive")
+    with pytest.raises(UserError, match="--hand-model"):
+        HandFollower(path)
