@@ -37,9 +37,9 @@ Tell = Callable[[str], None]
 
 _HANDS: tuple[tuple[Side, slice], ...] = (("right", SLOTS["right"]), ("left", SLOTS["left"]))
 
-#: The detector looks every so many frames: while all hands are tracked well, and while hands are tracked without the
-#: prior. Whenever there is doubt it looks at once.
-LOOK_EVERY_CALM, LOOK_EVERY_NO_PRIOR = 4, 15
+#: The detector looks every so many frames: while two hands are tracked well, while one is and another may come, and
+#: while hands are tracked without the prior. Whenever there is doubt it looks at once.
+LOOK_EVERY_CALM, LOOK_EVERY_ALONE, LOOK_EVERY_NO_PRIOR = 4, 2, 15
 #: Doubt: fewer of a hand's joints could be followed in the picture, or it went so far since the last look, in sizes of
 #: a hand.
 FOLLOWED_WELL, LOOK_AFTER_WAY = 0.9, 0.1
@@ -230,7 +230,8 @@ class Pipeline:
             return "no" if self._since_look < LOOK_EVERY_NO_PRIOR else "later"
         if not self._calm or self._carrier.found < FOLLOWED_WELL or self._way > LOOK_AFTER_WAY:
             return "now"
-        return "later" if self._since_look >= LOOK_EVERY_CALM else "no"
+        every = LOOK_EVERY_CALM if len(self._carried) == 2 else LOOK_EVERY_ALONE
+        return "later" if self._since_look >= every else "no"
 
     def _search(self, image: np.ndarray) -> np.ndarray | None:
         """(4,) a square around what the network takes for hands in the whole picture."""

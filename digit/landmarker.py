@@ -39,6 +39,8 @@ NETWORKS = {
         "11c272b891e1a99ab034208e23937a8008388cf11ed2a9d776ed3d01d0ba00e3",
     ),
 }
+#: MediaPipe's own default.
+FOUND_AT = 0.5
 #: Any wheel of the release holds the same networks; naming one lets every system and every Python download it.
 WHEEL_TAGS = ("--python-version", "3.11", "--platform", "manylinux_2_28_x86_64")
 
@@ -57,6 +59,7 @@ class Landmarker:
     """Finds hands in RGB pictures. Open, use and close it in one thread.
 
     ``mode`` "image" looks at each picture afresh; "video" follows the hands and needs growing ``time_ms``.
+    A palm counts as found from the probability ``found_at`` on.
     ``model_path`` None takes the cached model, building it at first use (`model_file`).
     """
 
@@ -65,6 +68,7 @@ class Landmarker:
         mode: Literal["image", "video"] = "image",
         model_path: Path | None = None,
         max_hands: int = 2,
+        found_at: float = FOUND_AT,
         progress: Callable[[str], None] | None = None,
     ) -> None:
         """Raises UserError when the model file cannot be had or read."""
@@ -82,6 +86,7 @@ class Landmarker:
             base_options=BaseOptions(model_asset_buffer=model),
             running_mode=vision.RunningMode.VIDEO if mode == "video" else vision.RunningMode.IMAGE,
             num_hands=max_hands,
+            min_hand_detection_confidence=found_at,
         )
         try:
             self._task: Any = vision.HandLandmarker.create_from_options(options)

@@ -7,7 +7,7 @@ import pytest
 
 from demo.detector import LAG_FRAMES
 from demo.handedness import ENTER_FRAMES, LEAVE_FRAMES, SWAP_FRAMES
-from demo.pipeline import LOOK_EVERY_CALM, LOOK_EVERY_NO_PRIOR, Pipeline, agreed, with_sides_swapped
+from demo.pipeline import LOOK_EVERY_ALONE, LOOK_EVERY_CALM, LOOK_EVERY_NO_PRIOR, Pipeline, agreed, with_sides_swapped
 from demo.records import Frame, Scene
 from demo.settings import Settings
 from digit.geometry import project
@@ -193,10 +193,10 @@ def test_one_calm_hand_is_looked_at_seldom_and_a_second_one_found_soon() -> None
         flat = frame(index, **centres)
         return replace(flat, image=flat.image + grain)
 
-    for i in range(1 + 5 * LOOK_EVERY_CALM):
+    for i in range(1 + 5 * LOOK_EVERY_ALONE):
         assert sides(pipeline(grainy(i, right=(40, 90)))) == ["right"]
     assert detector.looks == 6
-    later = range(30, 30 + LOOK_EVERY_CALM + LAG_FRAMES + ENTER_FRAMES)
+    later = range(30, 30 + LOOK_EVERY_ALONE + LAG_FRAMES + ENTER_FRAMES)
     scenes = [pipeline(grainy(i, right=(40, 90), left=(280, 90))) for i in later]
     assert sides(scenes[-1]) == ["right", "left"]
 
