@@ -32,8 +32,8 @@ class Endurance:
     options: str
     memory_start_mb: float | None  # after the first tenth
     memory_end_mb: float | None
-    p95_start_ms: float  # of the second tenth of the frames, from Scene to Scene
-    p95_end_ms: float  # of the last tenth
+    p95_start_ms: float  # of the second time through the clip, from Scene to Scene
+    p95_end_ms: float  # of the last whole time through it: the same pictures
 
 
 def with_size(clip: Path, folder: Path, frames: int) -> list[Step]:
@@ -58,17 +58,18 @@ def with_hands(clip: Path, folder: Path, frames: int) -> list[Step]:
 def with_time(clip: Path, folder: Path, frames: int, options: Sequence[str]) -> Endurance:
     """One run over many frames: the clip again and again."""
     long = folder / "long.mp4"
-    repeated(clip, long, frames)
+    length = repeated(clip, long, frames)
     one = run(long, frames, options, sample_s=1.0)
     ms, memory = one.frame_ms, one.memory_mb
-    tenth, samples = max(len(ms) // 10, 1), max(len(memory) // 10, 1)
+    lap, samples = max(min(length, len(ms) // 3), 1), max(len(memory) // 10, 1)
+    last = (len(ms) // lap - 1) * lap
     return Endurance(
         len(one.rows_ms),
         " ".join(options) or "as it comes",
         round(float(np.median(memory[samples : 2 * samples])), 1) if len(memory) >= 10 else None,
         round(float(np.median(memory[-samples:-1] or memory[-1:])), 1) if len(memory) >= 10 else None,
-        round(float(np.percentile(ms[tenth : 2 * tenth], 95)), 2),
-        round(float(np.percentile(ms[-tenth:], 95)), 2),
+        round(float(np.percentile(ms[lap : 2 * lap], 95)), 2),
+        round(float(np.percentile(ms[last : last + lap], 95)), 2),
     )
 
 
@@ -86,11 +87,11 @@ def rescale(clip: Path, out: Path, width: int, height: int, frames: int, dark: b
         target.mux(stream.encode(None))
 
 
-def repeated(clip: Path, out: Path, frames: int) -> None:
-    """A clip end to end until there are so many frames, without encoding anew."""
+def repeated(clip: Path, out: Path, frames: int) -> int:
+    """A clip end to end until there are so many frames, without encoding anew. Returns the frames of the clip."""
     with av.open(str(out), "w") as target:
         stream: Any = None
-        written, offset = 0, 0
+        written, offset, length = 0, 0, 0
         while written < frames:
             with av.open(str(clip)) as source:
                 video = source.streams.video[0]
@@ -104,7 +105,8 @@ def repeated(clip: Path, out: Path, frames: int) -> None:
                     packet.stream = stream
                     target.mux(packet)
                     written += 1
-                offset = end
+                offset, length = end, length or written
+    return length
 
 
 def _step(at: str, runs: Sequence[Run], hands: int | None) -> Step:

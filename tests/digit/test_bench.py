@@ -92,7 +92,7 @@ def test_growth(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     hands = growth.with_hands(CLIP, tmp_path, 30)
     assert [(step.at, step.frames) for step in hands] == [("0 hands", 20), ("2 hands", 20)]
     assert [step.at for step in growth.with_size(CLIP, tmp_path, 30)] == ["480p", "720p", "1080p", "4K"]
-    monkeypatch.setattr(growth, "repeated", lambda *args: None)
+    monkeypatch.setattr(growth, "repeated", lambda *args: 30)
     long = growth.with_time(CLIP, tmp_path, 100, ["--no-prior"])
     assert (long.frames, long.p95_start_ms, long.p95_end_ms) == (100, 16.0, 16.0)
     assert (long.memory_start_mb, long.memory_end_mb) == pytest.approx((100.55, 103.7), abs=0.06)
@@ -101,7 +101,7 @@ def test_growth(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
 def test_clips_are_resized_blackened_and_repeated(tmp_path: Path):
     growth.rescale(CLIP, tmp_path / "small.mp4", 64, 48, 5)
     growth.rescale(CLIP, tmp_path / "black.mp4", 64, 48, 5, dark=True)
-    growth.repeated(tmp_path / "small.mp4", tmp_path / "long.mp4", 12)
+    assert growth.repeated(tmp_path / "small.mp4", tmp_path / "long.mp4", 12) == 5
 
     def pictures(name: str) -> list[np.ndarray]:
         with av.open(str(tmp_path / name)) as video:
