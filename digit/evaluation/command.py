@@ -34,6 +34,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--root-depths", metavar="FILE", help="RootNet's result file, or 'true' for the true depths")
     group.add_argument("--skeleton", type=Path, metavar="FILE", help="skeleton map from digit.evaluation.tzionas")
     group.add_argument("--limit", type=int, metavar="N", help="measure only N pictures, evenly over the split")
+    group.add_argument("--worst", action="store_true", help="in the figures: the last network's worst pictures")
     group.add_argument("--pictures", type=int, default=8, metavar="N", help="pictures in the figures (default: 8)")
     group.add_argument(
         "--joint", metavar="NAME", help="whose heatmaps are drawn, like 'right ring3' (default: unsure ones)"
@@ -171,6 +172,11 @@ def _draw(
     from digit.evaluation import figures
 
     joint = None if options.joint is None else figures.joint_number(options.joint)
-    chosen = index.take(figures.choose(index, options.pictures))
-    shown = figures.examples(list(networks.values()), chosen, joint, device_of(options))
+    rows = figures.choose(index, options.pictures)
+    if options.worst:
+        measured = next(iter(evaluated[-1].by_split.values()))
+        if len(measured) != len(index):
+            raise UserError("Some pictures cannot be read, so the worst ones are not known; mend the set first.")
+        rows = figures.choose_worst(measured.picture_mm, options.pictures)
+    shown = figures.examples(list(networks.values()), index.take(rows), joint, device_of(options))
     return figures.draw_all(options.figures, shown, list(networks), evaluated)

@@ -74,6 +74,12 @@ def choose(index: Index, count: int) -> np.ndarray:
     return candidates[np.unique(np.linspace(0, len(candidates) - 1, count).astype(int))]
 
 
+def choose_worst(errors_mm: np.ndarray, count: int) -> np.ndarray:
+    """Rows of the pictures with the largest mean errors (N,), the worst first; nan is none of them."""
+    known = np.flatnonzero(np.isfinite(errors_mm))
+    return known[np.argsort(-errors_mm[known], kind="stable")[:count]]
+
+
 def examples(networks: "Sequence[nn.Module]", index: Index, joint: int | None, device: str = "cpu") -> list[Example]:
     """Each sample with every network's answer; unreadable ones are left out and named.
 

@@ -37,6 +37,7 @@ def error_of(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
 def test_every_table_and_figure(small_set: Path, weights: list[str], tmp_path: Path, capsys) -> None:
     arguments = ["--data", str(small_set), "--weights", *weights, "--table", *TABLE_NAMES]
     arguments += ["--figures", str(tmp_path / "out"), "--pictures", "1", "--joint", "left wrist", "--backend", "torch"]
+    arguments += ["--worst"]
     assert evaluate.main(arguments) == 0
     out = capsys.readouterr().out
     for number in range(1, 9):

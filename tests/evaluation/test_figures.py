@@ -8,7 +8,7 @@ import torch
 
 from digit.errors import UserError
 from digit.evaluation import drawing, figures
-from digit.evaluation.figures import choose, draw_all, examples, joint_number
+from digit.evaluation.figures import choose, choose_worst, draw_all, examples, joint_number
 from digit.interhand import Index
 from digit.internet import InterNetOutput
 from digit.skeleton import PART_CLASSES
@@ -75,6 +75,11 @@ def test_pictures_are_chosen_evenly_and_with_two_whole_hands(index: Index) -> No
     assert choose(index, 8).tolist() == [0, 1]
     single = index.take(np.array([2, 3]))
     assert choose(single, 1).tolist() == [0]
+
+
+def test_the_worst_pictures_come_first() -> None:
+    assert choose_worst(np.array([3.0, np.nan, 9.0, 1.0, 9.0]), 3).tolist() == [2, 4, 0]
+    assert choose_worst(np.array([np.nan, 2.0]), 5).tolist() == [1]
 
 
 def test_examples_hold_truth_and_answers(index: Index) -> None:
