@@ -25,8 +25,8 @@ SIDE = 224
 PRESENT_AT = 0.5
 #: More are not followed.
 MAX_HANDS = 2
-#: Of two hands whose boxes overlap by more than this (intersection over union) one is the other drawn again.
-SAME_AT = 0.5
+#: Two hands that lie nearer than this (`apart`) are one. 0.9 % of the rendered pairs of hands do.
+SAME_BELOW = 0.2
 
 #: The square around a hand: over the box of these joints, moved by this share of its height towards the fingers.
 _SCALE, _SHIFT = 2.0, -0.1
@@ -97,15 +97,14 @@ def _hand(
 
 
 def is_new(hand: SeenHand, others: Sequence[SeenHand]) -> bool:
-    """Whether a hand is none of the others."""
-    return all(overlap(hand.joints_px, other.joints_px) <= SAME_AT for other in others)
+    """Whether a hand is none of the others drawn again."""
+    return all(apart(hand.joints_px, other.joints_px) >= SAME_BELOW for other in others)
 
 
-def overlap(a_px: np.ndarray, b_px: np.ndarray) -> float:
-    """Intersection over union of the boxes around two hands (21, 2)."""
-    low, high = np.maximum(a_px.min(axis=0), b_px.min(axis=0)), np.minimum(a_px.max(axis=0), b_px.max(axis=0))
-    shared = float(np.prod(np.maximum(high - low, 0)))
-    return shared / max(float(np.prod(np.ptp(a_px, axis=0)) + np.prod(np.ptp(b_px, axis=0))) - shared, 1e-6)
+def apart(a_px: np.ndarray, b_px: np.ndarray) -> float:
+    """Mean distance of the joints (21, 2) of the same name, over the size of the larger hand."""
+    size_px = max(float(np.ptp(a_px, axis=0).max()), float(np.ptp(b_px, axis=0).max()), 1.0)
+    return float(np.linalg.norm(a_px - b_px, axis=1).mean()) / size_px
 
 
 def _compiled(task: Path) -> Any:

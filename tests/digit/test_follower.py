@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from digit.errors import UserError
-from digit.follower import MAX_HANDS, NETWORK, SIDE, HandFollower, is_new, overlap, region
+from digit.follower import MAX_HANDS, NETWORK, SIDE, HandFollower, apart, is_new, region
 from digit.geometry import apply_affine
 from digit.landmarker import HandLandmarks, Landmarker, model_file
 from digit.skeleton import JOINTS, WRIST
@@ -47,18 +47,12 @@ def seen() -> list[Seen]:
     return found
 
 
-def apart(hand: HandLandmarks, other: HandLandmarks) -> float:
-    """Mean distance of the joints over the hand's size."""
-    size = float(np.ptp(hand.joints_px, axis=0).max())
-    return float(np.linalg.norm(hand.joints_px - other.joints_px, axis=1).mean()) / size
-
-
 def test_known_hands_are_seen_where_mediapipe_sees_them(follower: HandFollower, seen: list[Seen]) -> None:
     for image, hands, before in seen:
         followed = follower(image, before)
         assert [hand.side for hand in followed] == [hand.side for hand in hands]
         for hand, same in zip(hands, followed, strict=True):
-            assert apart(hand, same) < 0.02
+            assert apart(hand.joints_px, same.joints_px) < 0.02
             assert np.abs(hand.joints_rel_mm - same.joints_rel_mm).mean() < 4
             assert not same.joints_rel_mm[WRIST].any()
 
@@ -67,7 +61,7 @@ def test_a_hand_that_moved_a_little_is_found_again(follower: HandFollower, seen:
     image, hands, _ = seen[0]
     moved = [replace(hand, joints_px=hand.joints_px + 0.15 * np.ptp(hand.joints_px, axis=0).max()) for hand in hands]
     for hand, same in zip(hands, follower(image, moved), strict=True):
-        assert apart(hand, same) < 0.08
+        assert apart(hand.joints_px, same.joints_px) < 0.08
 
 
 def test_a_turned_picture_gives_turned_hands(follower: HandFollower, seen: list[Seen]) -> None:
@@ -80,7 +74,7 @@ def test_a_turned_picture_gives_turned_hands(follower: HandFollower, seen: list[
     straight = follower(image, hands)
     again = follower(np.ascontiguousarray(np.rot90(image)), [replace(h, joints_px=turned(h.joints_px)) for h in hands])
     for hand, same in zip(straight, again, strict=True):
-        assert apart(replace(hand, joints_px=turned(hand.joints_px)), same) < 0.01
+        assert apart(turned(hand.joints_px), same.joints_px) < 0.01
         assert turned_mm(hand) == pytest.approx(same.joints_rel_mm, abs=3)
 
 
@@ -102,11 +96,11 @@ def test_two_on_one_hand_are_one(follower: HandFollower, seen: list[Seen]) -> No
     assert is_new(hand, ())
 
 
-def test_overlap() -> None:
-    square = np.array([[0.0, 0.0], [2.0, 2.0]])
-    assert overlap(square, square) == pytest.approx(1)
-    assert overlap(square, square + np.array([1, 0])) == pytest.approx(1 / 3)
-    assert overlap(square, square + 5) == 0
+def test_apart() -> None:
+    assert apart(SHAPE, SHAPE) == 0
+    size = np.ptp(SHAPE, axis=0).max()
+    assert apart(SHAPE, SHAPE + np.array([0.5 * size, 0])) == pytest.approx(0.5)
+    assert apart(SHAPE, 2 * SHAPE) == pytest.approx(np.linalg.norm(SHAPE, axis=1).mean() / (2 * size))
 
 
 @pytest.mark.parametrize("turn_deg", [0, 37, 180, -90])
