@@ -20,6 +20,7 @@ class Recipe:
     betas: tuple[float, float] = (0.9, 0.999)
     weight_decay: float = 0.0
     trunk_rate: float | None = None  # of the backbone's trunk, 0 freezes it; None: as everything else
+    trunk_from: int = 0  # first of a lite trunk's stages that learns; those before it stay frozen
     clip: float | None = None  # largest norm of the gradient
     averaged: bool = False  # validate and ship the moving average of the weights
     augmentation: Augmentation = PAPER_AUGMENTATION

@@ -297,17 +297,29 @@ def _trunk(net: nn.Module) -> nn.Module:
 def _groups(net: nn.Module, recipe: Recipe) -> list[dict[str, Any]]:
     if recipe.trunk_rate is None:
         return [{"params": list(net.parameters()), "base": recipe.rate}]
-    trunk = list(_trunk(net).parameters())
-    known = {id(p) for p in trunk}
+    trunk = _trunk(net)
+    known = {id(p) for p in trunk.parameters()}
     found = [{"params": [p for p in net.parameters() if id(p) not in known], "base": recipe.rate}]
-    return [*found, {"params": trunk, "base": recipe.trunk_rate}] if recipe.trunk_rate > 0 else found
+    frozen = {id(p) for part in _frozen(trunk, recipe) for p in part.parameters()}
+    learning = [p for p in trunk.parameters() if id(p) not in frozen]
+    return [*found, {"params": learning, "base": recipe.trunk_rate}] if learning else found
+
+
+def _frozen(trunk: nn.Module, recipe: Recipe) -> list[nn.Module]:
+    """The parts of a trunk that do not learn."""
+    if recipe.trunk_rate == 0:
+        return [trunk]
+    return (
+        [trunk.stem, *trunk.stages[: recipe.trunk_from]] if recipe.trunk_from and isinstance(trunk, HandTrunk) else []
+    )
 
 
 def enter(net: nn.Module, stage: Stage, recipe: Recipe) -> None:
     """Training mode, for what learns in this stage."""
     stages.enter(net, stage)
-    if recipe.trunk_rate == 0:
-        _trunk(net).eval().requires_grad_(False)
+    if recipe.trunk_rate is not None:
+        for part in _frozen(_trunk(net), recipe):
+            part.eval().requires_grad_(False)
 
 
 def _shared(net: nn.Module, process: Process) -> nn.Module:

@@ -138,6 +138,14 @@ def test_a_frozen_trunk_stays(tiny_set: Path, tmp_path: Path) -> None:
     assert steps == {1, 3}
 
 
+def test_a_trunk_thaws_from_a_stage_on(tiny_set: Path, tmp_path: Path) -> None:
+    options = {"variant": "digit-lite", "recipe": replace(LITE, batch=2, trunk_rate=1e-4, trunk_from=3)}
+    states = [checkpoints.read(train(run(tiny_set, tmp_path, steps=n, **options)).parent / "state.pt") for n in (1, 2)]
+    moved = {name for name in states[0]["net"] if not torch.equal(states[0]["net"][name], states[1]["net"][name])}
+    parts = {".".join(name.split(".")[:3]) for name in moved if name.startswith("trunk.")}
+    assert parts == {"trunk.stages.3", "trunk.stages.4"}
+
+
 def test_the_first_format_of_digit_lite_is_resumed(tiny_set: Path, tmp_path: Path) -> None:
     options = {"variant": "digit-lite", "recipe": replace(LITE, batch=2)}
     train(run(tiny_set, tmp_path, steps=1, **options))
