@@ -117,9 +117,10 @@ def _play(put: Callable[[Scene], None], seconds: float, rate_hz: float) -> list[
     start_s = perf_counter()
     for n, scene in enumerate(scenes):
         sleep(max(0.0, start_s + n / rate_hz - perf_counter()))
+        frame = replace(scene.frame, time_ns=monotonic_ns() - 20_000_000)
         now_ns = monotonic_ns()
         emitted_ns.append(now_ns)
-        put(replace(scene, frame=replace(scene.frame, time_ns=now_ns - 20_000_000), emitted_ns=now_ns))
+        put(replace(scene, frame=frame, emitted_ns=now_ns))
     return emitted_ns
 
 
@@ -173,7 +174,7 @@ def listen(name: str, port: int) -> None:
 
 
 def _websocket(name: str, port: int) -> Iterator[tuple[int, int]]:
-    """The library without a loop around it, on a socket that waits: arrival is when the message has been read."""
+    """The library without a loop around it, on a socket that waits: arrival is when the last byte has been read."""
     from websockets.client import ClientProtocol
     from websockets.frames import DATA_OPCODES
     from websockets.frames import Frame as Message
@@ -186,10 +187,12 @@ def _websocket(name: str, port: int) -> Iterator[tuple[int, int]]:
         while not protocol.close_expected():
             for data in protocol.data_to_send():
                 link.sendall(data)
-            protocol.receive_data(link.recv(65536))
+            data = link.recv(65536)
+            arrived_ns = monotonic_ns()
+            protocol.receive_data(data)
             for event in protocol.events_received():
                 if isinstance(event, Message) and event.opcode in DATA_OPCODES:
-                    arrivals.append((bytes(event.data), monotonic_ns()))
+                    arrivals.append((bytes(event.data), arrived_ns))
                     if len(arrivals) == 1:
                         print("ready", flush=True)
     for message, arrived_ns in arrivals[1:]:  # after the hello

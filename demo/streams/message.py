@@ -3,6 +3,7 @@
 from time import monotonic_ns
 from typing import Any
 
+import numpy as np
 import orjson
 
 from demo.streams import openxr
@@ -51,18 +52,21 @@ def _hand_json(streamed: StreamedHand) -> dict[str, Any]:
     return {
         "handedness": pose.side,
         "score": round(streamed.hand.score, 4),
-        "positions": pose.positions_m.round(5),
-        "orientations": pose.orientations.round(5),
-        "radii": pose.radii_m.round(5),
-        "confidence": streamed.confidence.round(5),
+        "positions": pose.positions_m.astype(np.float32),
+        "orientations": pose.orientations.astype(np.float32),
+        "radii": pose.radii_m.astype(np.float32),
+        "confidence": streamed.confidence.astype(np.float32),
         "flags": pose.flags,
-        "linear_velocities": streamed.linear_m_s.round(4),
-        "angular_velocities": streamed.angular_rad_s.round(4),
+        "linear_velocities": streamed.linear_m_s.astype(np.float32),
+        "angular_velocities": streamed.angular_rad_s.astype(np.float32),
         "pinch": {finger: round(strength, 5) for finger, strength in zip(FINGERS, signals.pinch, strict=True)},
         "pinching": [finger for finger, on in zip(FINGERS, signals.pinching, strict=True) if on],
         "grab": round(signals.grab, 5),
         "grabbing": signals.grabbing,
-        "ray": {"origin": signals.ray_origin_m.round(5), "direction": signals.ray_direction.round(5)},
+        "ray": {
+            "origin": signals.ray_origin_m.astype(np.float32),
+            "direction": signals.ray_direction.astype(np.float32),
+        },
         "pointing": signals.pointing,
         "palm_facing": round(signals.palm_facing, 5),
         "faces_camera": signals.faces_camera,

@@ -66,9 +66,9 @@ class Packing:
 
 def velocities(last: Packet | None, poses: Sequence[HandPose], time_ns: int) -> tuple[np.ndarray, np.ndarray]:
     """Linear (N, 26, 3) m/s and angular (N, 26, 3) rad/s since the last packet; zero for a hand that just appeared."""
-    still = np.zeros((len(poses), len(JOINTS), 3))
     dt_s = 0.0 if last is None else (time_ns - last.scene.frame.time_ns) / 1e9
     if last is None or not poses or not 0 < dt_s <= _GAP_S:
+        still = np.zeros((len(poses), len(JOINTS), 3))
         return still, still
     before = {streamed.pose.side: streamed.pose for streamed in last.hands}
     pairs = [(before.get(pose.side, pose), pose) for pose in poses]

@@ -1,5 +1,7 @@
 """Unit quaternions as (..., 4) arrays x, y, z, w: the order of OpenXR, WebXR, Unity and glTF."""
 
+from functools import lru_cache
+
 import numpy as np
 
 from demo.streams.vectors import cross, length
@@ -44,10 +46,15 @@ _INVERSE, _MIRROR = np.array([-1.0, -1.0, -1.0, 1.0]), np.array([1.0, -1.0, -1.0
 def from_matrix(matrix: np.ndarray) -> np.ndarray:
     """(..., 4) with w >= 0 from rotation matrices (..., 3, 3) (Shepperd: the largest component is found first)."""
     rows = matrix.reshape(-1, 9) @ _SHEPPERD + _EYE
-    largest = rows[:, ::5].argmax(1) + np.arange(0, 4 * len(rows), 4)
+    largest = rows[:, ::5].argmax(1) + _firsts(len(rows))
     best = rows.reshape(-1, 4).take(largest, 0)
     best = best / np.copysign(length(best), best[:, 3:])
     return best.reshape(*matrix.shape[:-2], 4)
+
+
+@lru_cache(maxsize=4)
+def _firsts(count: int) -> np.ndarray:
+    return np.arange(0, 4 * count, 4)
 
 
 def to_matrix(q: np.ndarray) -> np.ndarray:
@@ -98,4 +105,4 @@ def rotation_vector(q: np.ndarray) -> np.ndarray:
     """(..., 3) axis times angle in radians, the angle at most pi."""
     q = np.copysign(1.0, q[..., 3:]) * q
     sine = length(q[..., :3])
-    return q[..., :3] * (2 * np.arctan2(sine, q[..., 3:]) / np.where(sine > 1e-12, sine, 1.0))
+    return q[..., :3] * (2 * np.arctan2(sine, q[..., 3:]) / np.maximum(sine, 1e-12))

@@ -27,8 +27,8 @@ TOUCHING_M = (0.010, 0.022)
 _DEPTH_WEIGHT = 0.5
 #: Gap between thumb and finger as a share of the hand's length at which a pinch begins and ends.
 _PINCH_GAP = (0.06, 0.35)
-#: Bend of a finger over its three joints in degrees at which a grab begins and ends.
-_CURL_DEG = (40.0, 190.0)
+#: Bend of a finger over its three joints at which a grab begins and ends.
+_CURL_RAD = (np.radians(40.0), np.radians(190.0))
 #: The palm's pad as a ball, in radii of the palm joint (which reaches from the bone to the skin).
 _PALM_RADII = 1.6
 
@@ -77,7 +77,10 @@ class SignalTrack:
             self._on = {}
             return (), contacts
         hands = Solution(*(np.array([getattr(pose, name) for pose in poses]) for name in Solution.__slots__))
-        values = np.concatenate([pinch_strengths(hands), *_fist(hands), palm_facing(hands)[:, None]], 1)
+        values = np.empty((len(poses), len(_OFF)))
+        values[:, :4] = pinch_strengths(hands)
+        values[:, 4], values[:, 5] = _fist(hands)
+        values[:, 6] = palm_facing(hands)
         before = np.array([self._on.get(pose.side, _OFF) for pose in poses])
         on = held(before, values, *_THRESHOLDS)
         self._on = {pose.side: each for pose, each in zip(poses, on, strict=True)}
@@ -91,13 +94,16 @@ class SignalTrack:
         gap_m = gaps_m(poses["right"], poses["left"])
         self._touching = held(self._touching, -gap_m, -TOUCHING_M[0], -TOUCHING_M[1])
         return tuple(
-            Contact(CONTACT_PARTS[r], CONTACT_PARTS[s], float(gap_m[r, s])) for r, s in np.argwhere(self._touching)
+            Contact(CONTACT_PARTS[r], CONTACT_PARTS[s], float(gap_m[r, s]))
+            for r, row in enumerate(self._touching.tolist())
+            for s, touches in enumerate(row)
+            if touches
         )
 
 
 def held(on: np.ndarray, values: np.ndarray, on_at: np.ndarray | float, off_below: np.ndarray | float) -> np.ndarray:
     """What is on: stays on down to ``off_below``, comes on from ``on_at``."""
-    return np.where(on, values >= off_below, values >= on_at)
+    return (values >= on_at) | (on & (values >= off_below))
 
 
 def pinch_strengths(hands: HandPose | Solution) -> np.ndarray:
@@ -107,16 +113,20 @@ def pinch_strengths(hands: HandPose | Solution) -> np.ndarray:
     ends = hands.positions_m.take(_LENGTH, -2)
     closed, opened = _PINCH_GAP
     shares = gap_m / np.maximum(length(ends[..., 0, :] - ends[..., 1, :]), 1e-3)
-    return ((opened - shares) / (opened - closed)).clip(0, 1)
+    return _strength((opened - shares) / (opened - closed))
 
 
 def curls(hands: HandPose | Solution) -> np.ndarray:
     """(..., 4) how far each finger is bent in, 0 straight to 1 as in a fist."""
     z = quaternion.axis(hands.orientations.take(_CHAINS, -2), 2)
     cosines = np.vecdot(z[..., 1:, :], z[..., :-1, :])
-    bend_deg = np.degrees(np.arccos(cosines.clip(-1, 1))).sum(-1)
-    straight, fist = _CURL_DEG
-    return ((bend_deg - straight) / (fist - straight)).clip(0, 1)
+    bends = np.arccos(np.minimum(np.maximum(cosines, -1), 1))
+    straight, fist = _CURL_RAD
+    return _strength((bends[..., 0] + bends[..., 1] + bends[..., 2] - straight) / (fist - straight))
+
+
+def _strength(shares: np.ndarray) -> np.ndarray:
+    return np.minimum(np.maximum(shares, 0), 1)
 
 
 def palm_facing(hands: HandPose | Solution) -> np.ndarray:
@@ -143,9 +153,10 @@ _BALL_RADII = np.array([1.0] * len(TIPS) + [_PALM_RADII])
 
 
 def _fist(hands: Solution) -> tuple[np.ndarray, np.ndarray]:
-    """Grab strength, and how much the hand points with its index finger alone; both (N, 1)."""
+    """Grab strength, and how much the hand points with its index finger alone; both (N,)."""
     curl = curls(hands)
-    return curl.mean(1, keepdims=True), (1 - curl[:, :1]) * curl[:, 1:].min(1, keepdims=True)
+    index, middle, ring, little = (curl[:, finger] for finger in range(4))
+    return (index + middle + ring + little) / 4, (1 - index) * np.minimum(np.minimum(middle, ring), little)
 
 
 def _rays(hands: Solution) -> tuple[np.ndarray, np.ndarray]:

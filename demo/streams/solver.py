@@ -32,13 +32,15 @@ from demo.streams.openxr import (
     WRIST,
     HandPose,
 )
-from demo.streams.vectors import NOTHING, cross, dot, length, unit
+from demo.streams.vectors import cross, dot, length, unit
 from digit.geometry import ADULT_BONES_MM
 from digit.skeleton import BONES
 
 #: Camera space (x right, y down, z forward, mm) to OpenXR's view space (x right, y up, z backward, m).
 VIEW_FROM_CAMERA = np.array([1.0, -1.0, -1.0]) / 1000
 MIRROR_X = np.array([-1.0, 1.0, 1.0])
+#: A right and a left hand's factors on positions and on quaternions.
+_MIRRORS = np.array([[1.0] * 7, [*MIRROR_X, *quaternion.mirror_x(np.ones(4))]])
 
 #: Radii in mm of an adult's hand: joint centre to skin.
 _FINGER_RADII_MM = np.array([14.0, 10.5, 8.5, 7.2, 6.2])
@@ -81,13 +83,13 @@ _ARCH_DEG = np.array([7.0, 2.5, 2.0, 2.0])
 _COS, _SIN, _ZERO = np.cos(np.radians(_ARCH_DEG)), np.sin(np.radians(_ARCH_DEG)), np.zeros(4)
 
 #: The thumb of a right hand in the palm's frame, as the synthetic hands of ``digit.synth`` have it on average: the z
-#: axis of its metacarpal, its hinge there, and the twist in degrees by which opposition turns the hinge on (constant,
+#: axis of its metacarpal, its hinge there, and the twist by which opposition turns the hinge on (constant,
 #: then for each component of z).
 _THUMB_Z = np.array([0.45525, 0.61919, 0.63980])
 _THUMB_HINGE = np.array([0.35683, 0.53148, -0.76825])
-_THUMB_TWIST_DEG, _THUMB_TWIST_BY_Z_DEG = 10.6, np.array([19.9, -8.6, -23.9])
-#: Roll in degrees of the thumb's metacarpal against its two outer bones.
-_THUMB_METACARPAL_DEG = -8.0
+_THUMB_TWIST_RAD, _THUMB_TWIST_BY_Z_RAD = np.radians(10.6), np.radians([19.9, -8.6, -23.9])
+#: Cosine and sine of the thumb's metacarpal's roll against its two outer bones.
+_THUMB_METACARPAL = np.cos(np.radians(-8.0)), np.sin(np.radians(-8.0))
 
 #: Of thumb to pinky in the palm's frame: an unbent finger's z axis and hinge, and up from the hinge, which the thumb's
 #: saddle joint has not.
@@ -117,12 +119,10 @@ def solve(joints_mm: np.ndarray, side: Side | Sequence[Side]) -> Solution:
     """
     joints_mm = np.asarray(joints_mm, float)
     sides = [side] * len(joints_mm) if isinstance(side, str) else side
-    left = np.array([each == "left" for each in sides])[:, None, None]
-    mirror = np.where(left, MIRROR_X, 1.0)
-    positions, frames = _right_hands(joints_mm * (VIEW_FROM_CAMERA * mirror))
-    turns = quaternion.from_matrix(frames)
-    turns = np.where(left, quaternion.mirror_x(turns), turns)
-    return Solution(positions * mirror, turns.take(_BONES, 1), _radii_m(joints_mm))
+    mirrors = _MIRRORS.take([each == "left" for each in sides], 0)[:, None]
+    positions, frames = _right_hands(joints_mm * (VIEW_FROM_CAMERA * mirrors[..., :3]))
+    turns = quaternion.from_matrix(frames) * mirrors[..., 3:]
+    return Solution(positions * mirrors[..., :3], turns.take(_BONES, 1), _radii_m(joints_mm))
 
 
 def poses_of(hands: Sequence[Hand]) -> tuple[HandPose, ...]:
@@ -166,14 +166,21 @@ def _right_hands(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     positions[:, _MADE_UP] = wrist + carpus
     positions[:, PALM] = positions[:, WRIST] + (carpus[:, 1] + knuckles[:, 1]) / 2
 
-    fingers = (chains[:, :, :-1] - chains[:, :, 1:]).reshape(n, 15, 3)
-    z = unit(np.concatenate([carpus - knuckles, -carpus[:, 1:2], fingers], 1), palm[:, None, :, 2])
-    hinges = _hinges(z[:, _FINGER_BONES:].reshape(n, 5, 3, 3), palm)
-    x = np.empty_like(z)
+    bones, x = np.empty((n, _FINGER_BONES + 15, 3)), np.empty((n, _FINGER_BONES + 15, 3))
+    bones[:, :_WRIST_BONE] = carpus - knuckles
+    bones[:, _WRIST_BONE] = -carpus[:, 1]
+    _by_finger(bones)[:] = chains[:, :, :-1] - chains[:, :, 1:]
+    z = unit(bones, palm[:, None, :, 2])
+    hinges = _hinges(_by_finger(z), palm)
     x[:, :_FINGER_BONES] = palm[:, None, :, 0]
-    x[:, _FINGER_BONES:] = hinges.repeat(3, 1)
-    x[:, _FINGER_BONES] = _about(z[:, _FINGER_BONES], hinges[:, 0], np.radians(_THUMB_METACARPAL_DEG))
+    _by_finger(x)[:] = hinges[:, :, None]
+    x[:, _FINGER_BONES] = _about(z[:, _FINGER_BONES], hinges[:, 0], *_THUMB_METACARPAL)
     return positions, _frame(z, x)
+
+
+def _by_finger(bones: np.ndarray) -> np.ndarray:
+    """(N, 5, 3, 3) the fingers' part of (N, 20, 3), as a view."""
+    return bones[:, _FINGER_BONES:].reshape(len(bones), 5, 3, 3)
 
 
 def _palm(knuckles: np.ndarray) -> np.ndarray:
@@ -181,7 +188,8 @@ def _palm(knuckles: np.ndarray) -> np.ndarray:
 
     Its normal is that of the fan of triangles wrist, knuckle, next knuckle, weighted by their areas.
     """
-    up = cross(knuckles[:, 1:], knuckles[:, :-1]).sum(1)
+    fan = cross(knuckles[:, 1:], knuckles[:, :-1])
+    up = fan[:, 0] + fan[:, 1] + fan[:, 2]
     z = unit(-knuckles[:, 1], _BACK)
     return _frame(z, cross(up, z))
 
@@ -195,9 +203,10 @@ def _hinges(z: np.ndarray, palm: np.ndarray) -> np.ndarray:
     first = z[:, :, 0]
     universal = cross(_REST_UP, first) * np.maximum(first[..., 2:], 0)
     carried = _carried(_REST_Z, first, _REST_HINGES)
-    twist_deg = _THUMB_TWIST_DEG + first[:, 0] @ _THUMB_TWIST_BY_Z_DEG
-    carried[:, 0] = _about(first[:, 0], carried[:, 0], np.radians(twist_deg)[:, None])
-    bend = (cross(z[:, :, 1:], z[:, :, :-1]) * _BEND_WEIGHTS).sum(2)
+    twist_rad = _THUMB_TWIST_RAD + dot(first[:, 0], _THUMB_TWIST_BY_Z_RAD)
+    carried[:, 0] = _about(first[:, 0], carried[:, 0], np.cos(twist_rad), np.sin(twist_rad))
+    bends = cross(z[:, :, 1:], z[:, :, :-1]) * _BEND_WEIGHTS
+    bend = bends[:, :, 0] + bends[:, :, 1]
     bend = bend * np.maximum(dot(bend, carried), 0)  # a hinge bends one way only
     return unit(universal + bend + _CARRIED_WEIGHTS * carried, carried) @ palm.swapaxes(1, 2)
 
@@ -210,31 +219,30 @@ def _carried(start: np.ndarray, end: np.ndarray, vectors: np.ndarray) -> np.ndar
     return vectors * cosine + cross(axis, vectors) + along / np.maximum(1 + cosine, 1e-3)
 
 
-def _about(axis: np.ndarray, vectors: np.ndarray, angle_rad: float | np.ndarray) -> np.ndarray:
+def _about(axis: np.ndarray, vectors: np.ndarray, cosine: float | np.ndarray, sine: float | np.ndarray) -> np.ndarray:
     """Vectors (..., 3) that are orthogonal to their unit axes, turned about them."""
-    return np.cos(angle_rad) * vectors + np.sin(angle_rad) * cross(axis, vectors)
+    return cosine * vectors + sine * cross(axis, vectors)
 
 
 def _frame(z: np.ndarray, x: np.ndarray) -> np.ndarray:
     """(..., 3, 3) right-handed frames whose third column is unit z and whose first is as near to x as it can be."""
-    y = cross(z, x)
-    long = length(y)
-    if long.min() < NOTHING:  # x along z: any axis that is not will do
-        y = np.where(long < NOTHING, cross(z, np.eye(3)[np.argmin(np.abs(z), -1)]), y)
-        long = length(y)
-    y = y / long
+    y = unit(cross(z, x), unit(cross(z, z @ _ASIDE), _BACK))
     frames = np.empty((*y.shape, 3))
     frames[..., 0], frames[..., 1], frames[..., 2] = cross(y, z), y, z
     return frames
+
+
+#: Takes no vector that hands have to one of its own direction.
+_ASIDE = np.array([[0.11, 0.94, 0.27], [-0.83, 0.19, 0.53], [0.41, -0.29, 0.87]])
 
 
 def _radii_m(joints_mm: np.ndarray) -> np.ndarray:
     """(N, 26) radii: an adult's, scaled by the hand's median bone."""
     sizes = length(joints_mm.take(_CHILDREN, 1) - joints_mm.take(_PARENTS, 1))[..., 0] / ADULT_BONES_MM
     sizes.sort(1)
-    size = sizes[:, _MIDDLE].mean(1)  # np.median takes five times as long
-    return size.clip(*_SIZES)[:, None] * ADULT_RADII_MM / 1000
+    size = (sizes[:, (len(BONES) - 1) // 2] + sizes[:, len(BONES) // 2]) / 2  # np.median takes five times as long
+    least, most = _SIZES
+    return np.minimum(np.maximum(size, least), most)[:, None] * ADULT_RADII_MM / 1000
 
 
 _CHILDREN, _PARENTS = np.array(BONES).T
-_MIDDLE = slice((len(BONES) - 1) // 2, len(BONES) // 2 + 1)

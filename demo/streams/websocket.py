@@ -44,17 +44,17 @@ class Client:
     """One connection, and the newest message where the client reads too slowly."""
 
     def __init__(self, connection: "ServerConnection", binary: bool) -> None:
-        self.connection, self.binary = connection, binary
+        from websockets.asyncio.server import broadcast
+
+        self.connection, self.binary, self._broadcast = connection, binary, broadcast
         self.latency_ms: float | None = None
         self._waiting: str | bytes | None = None
         self._late = asyncio.Event()
 
     def put(self, message: str | bytes) -> None:
         """Send it at once if the client has taken all before; else it waits, in place of one that still does."""
-        from websockets.asyncio.server import broadcast
-
         if self._waiting is None and self.connection.transport.get_write_buffer_size() == 0:
-            broadcast((self.connection,), message)
+            self._broadcast((self.connection,), message)
         else:
             self._waiting = message
             self._late.set()
