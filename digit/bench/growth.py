@@ -10,6 +10,7 @@ import numpy as np
 
 from digit.bench.loop import SKIPPED, Run, by_stage, run
 
+_LAPS = 4
 SIZES = {"480p": (854, 480), "720p": (1280, 720), "1080p": (1920, 1080), "4K": (3840, 2160)}
 
 
@@ -32,8 +33,9 @@ class Endurance:
     options: str
     memory_start_mb: float | None  # after the first tenth
     memory_end_mb: float | None
-    p95_start_ms: float  # of the second time through the clip, from Scene to Scene
-    p95_end_ms: float  # of the last whole time through it: the same pictures
+    p95_start_ms: float  # of the second to fifth time through the clip, from Scene to Scene
+    p95_end_ms: float  # of the last four whole times through it: the same pictures
+    p95_fresh_ms: float  # of a new process right after it, again on these: what of the drift is the computer's own
 
 
 def with_size(clip: Path, folder: Path, frames: int) -> list[Step]:
@@ -56,21 +58,28 @@ def with_hands(clip: Path, folder: Path, frames: int) -> list[Step]:
 
 
 def with_time(clip: Path, folder: Path, frames: int, options: Sequence[str]) -> Endurance:
-    """One run over many frames: the clip again and again."""
+    """One run over many frames: the clip again and again. A fresh run after it goes through the clip five times."""
     long = folder / "long.mp4"
     length = repeated(clip, long, frames)
     one = run(long, frames, options, sample_s=1.0)
-    ms, memory = one.frame_ms, one.memory_mb
-    lap, samples = max(min(length, len(ms) // 3), 1), max(len(memory) // 10, 1)
-    last = (len(ms) // lap - 1) * lap
+    fresh = run(long, min(frames, (1 + _LAPS) * length + 1), options, sample_s=1.0)
+    memory = one.memory_mb
+    samples = max(len(memory) // 10, 1)
+    start_ms, end_ms = _ends(one.frame_ms, length)
     return Endurance(
         len(one.rows_ms),
         " ".join(options) or "as it comes",
         round(float(np.median(memory[samples : 2 * samples])), 1) if len(memory) >= 10 else None,
         round(float(np.median(memory[-samples:-1] or memory[-1:])), 1) if len(memory) >= 10 else None,
-        round(float(np.percentile(ms[lap : 2 * lap], 95)), 2),
-        round(float(np.percentile(ms[last : last + lap], 95)), 2),
+        *(round(float(np.percentile(ms, 95)), 2) for ms in (start_ms, end_ms, _ends(fresh.frame_ms, length)[1])),
     )
+
+
+def _ends(ms: Sequence[float], length: int) -> tuple[Sequence[float], Sequence[float]]:
+    """The first and the last `_LAPS` whole times through a clip of this length, but for the very first time."""
+    lap = max(min(length, len(ms) // (1 + _LAPS)), 1)
+    last = len(ms) // lap * lap
+    return ms[lap : (1 + _LAPS) * lap], ms[last - _LAPS * lap : last]
 
 
 def rescale(clip: Path, out: Path, width: int, height: int, frames: int, dark: bool = False) -> None:

@@ -45,7 +45,8 @@ def table(report: dict[str, Any]) -> str:
     if long is not None:
         parts.append(
             f"{long['frames']} frames in one run ({long['options']}): memory {long['memory_start_mb']} -> "
-            f"{long['memory_end_mb']} MB, p95 {long['p95_start_ms']} -> {long['p95_end_ms']} ms"
+            f"{long['memory_end_mb']} MB, p95 {long['p95_start_ms']} -> {long['p95_end_ms']} ms, "
+            f"{long['p95_fresh_ms']} ms in a new process right after it"
         )
     return "\n\n".join(parts)
 

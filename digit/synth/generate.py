@@ -15,7 +15,7 @@ import numpy as np
 from tqdm import tqdm
 
 from digit.errors import UserError
-from digit.skeleton import SIDES, SLOTS
+from digit.skeleton import FIRST_PART, PARTS_PER_HAND, SIDES, SLOTS
 from digit.synth import hand_model
 from digit.synth.appearance import linear_bytes, photograph, sample_look, shade_gaps
 from digit.synth.backgrounds import sample_background
@@ -28,7 +28,10 @@ SIZE = 320
 CHUNK = 500
 SPLIT = "train"
 #: Grows when the same seed and index give another picture, so that one set never mixes two engines.
-ENGINE = 6
+ENGINE = 7
+#: A hand that shows fewer pixels of itself, or fewer of its joints, gives nobody a chance: such a picture is drawn
+#: anew, so many times at most.
+SHOWN_PIXELS, SHOWN_JOINTS, _TRIES = 500, 3, 8
 #: A joint counts as visible if the surface lies at most this far in front of it, mm.
 VISIBLE_MM = 16.0
 
@@ -50,8 +53,26 @@ class Picture:
 
 
 def picture(seed: int, index: int) -> Picture:
-    """Picture ``index`` of the set ``seed``."""
-    rng = np.random.default_rng([seed, index])
+    """Picture ``index`` of the set ``seed``. Of each of its hands something is to be seen."""
+    made = _drawn(np.random.default_rng([seed, index]))
+    for again in range(1, _TRIES):
+        if shows_its_hands(made):
+            break
+        made = _drawn(np.random.default_rng([seed, index, again]))
+    return made
+
+
+def shows_its_hands(made: Picture) -> bool:
+    """Whether enough of each hand is to be seen."""
+    for i, side in enumerate(SIDES):
+        first = FIRST_PART[side]
+        pixels = np.count_nonzero((made.parts >= first) & (made.parts < first + PARTS_PER_HAND))
+        if made.hands[i] and (pixels < SHOWN_PIXELS or made.visible[SLOTS[side]].sum() < SHOWN_JOINTS):
+            return False
+    return True
+
+
+def _drawn(rng: np.random.Generator) -> Picture:
     scene = sample_scene(rng, hand_model.shared(), SIZE)
     look = sample_look(rng)
     K = straight_camera(scene.K, scene.bend, SIZE) if scene.bend else scene.K

@@ -58,7 +58,7 @@ def one_hand_pictures(seed: int) -> Iterator[Picture]:
     for index in count_up():
         if len(sample_scene(np.random.default_rng([seed, index]), hand_model.shared(), SIZE).hands) == 1:
             made = picture(seed, index)
-            if made.joint_valid.sum() == JOINTS_PER_HAND:
+            if made.hands.sum() == 1 and made.joint_valid.sum() == JOINTS_PER_HAND:
                 yield made
 
 

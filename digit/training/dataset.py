@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -15,7 +16,8 @@ from digit.errors import UserError
 from digit.interhand import Index, Sample, Subset, read_parts, read_picture
 from digit.training.augment import WEBCAM, Augmentation, Crop, Warp, bbox_of, cut, draw_warp
 from digit.training.empty import empty_crop, is_empty
-from digit.training.prior import draw_prior
+from digit.training.prior import draw_prior, seen_prior
+from digit.training.seen import Seen
 
 #: So many broken pictures in a row mean that the folder is wrong.
 GIVE_UP = 100
@@ -49,14 +51,18 @@ class CropDataset(Dataset[dict[str, torch.Tensor]]):
         *,
         augment: Augmentation | bool,
         seed: int = 0,
-        prior: bool = True,
+        prior: bool | Literal["seen"] = True,
+        seen: Seen | None = None,
         part_size: int = PART_SIZE,
     ):
-        """``augment``: True is `WEBCAM`, False the same crops unchanged; `PAPER` is the paper's."""
+        """``augment``: True is `WEBCAM`, False the same crops unchanged; `PAPER` is the paper's.
+
+        ``prior``: True draws one, with the help of what MediaPipe saw; False leaves it empty; "seen" is what it saw.
+        """
         self.index = index
         self.augmentation = augment if isinstance(augment, Augmentation) else WEBCAM if augment else WEBCAM.still()
         self.seed = seed
-        self.prior = prior
+        self.prior, self.seen = prior, seen or Seen({})
         self.part_size = part_size
         # Shared, so that every worker process knows what any of them found broken.
         self._broken = torch.zeros(len(index), dtype=torch.bool).share_memory_()
@@ -80,17 +86,23 @@ class CropDataset(Dataset[dict[str, torch.Tensor]]):
         if is_empty(rng, self.augmentation):
             return tensors(empty_crop(rng, self.part_size), np.zeros((42, 4), np.float32))
         warp = draw_warp(rng, self.augmentation)
-        crop = self._whole_crop(i % len(self.index), warp)
-        return tensors(crop, draw_prior(crop, rng) if self.prior else np.zeros((42, 4), np.float32))
+        i, crop = self._whole_crop(i % len(self.index), warp)
+        return tensors(crop, self._prior(i, crop, rng))
 
-    def _whole_crop(self, first: int, warp: Warp) -> Crop:
-        """Sample ``first``, or the next that can be read."""
+    def _prior(self, i: int, crop: Crop, rng: np.random.Generator) -> np.ndarray:
+        seen = self.seen(self.index[i].image_path) if self.prior else None
+        if self.prior is True:
+            return draw_prior(crop, rng, seen)
+        return np.zeros((42, 4), np.float32) if seen is None else seen_prior(crop, seen)
+
+    def _whole_crop(self, first: int, warp: Warp) -> tuple[int, Crop]:
+        """Sample ``first``, or the next that can be read, and which it is."""
         count = len(self.index)
         for i in (k % count for k in range(first, first + min(count, GIVE_UP))):
             if self._broken[i]:
                 continue
             try:
-                return self.crop(i, warp)
+                return i, self.crop(i, warp)
             except UserError as error:
                 self._broken[i] = True
                 tqdm.write(f"Skipped sample {i}: {error}", file=sys.stderr)

@@ -2,24 +2,32 @@
 
 Trained on this, the network trusts a prior that agrees with the picture and overrules one that does not. The rates of
 the large mistakes (a missed hand, exchanged sides, a finger taken for its neighbour, a hand somewhere else) are set
-well above those of a landmarker on separate hands, because touching hands are where they happen.
+well above those of a landmarker on separate hands, because touching hands are where they happen. Where MediaPipe has
+looked at the set (`digit.training.seen`), most priors are what it really said.
 """
 
 import numpy as np
 
+from digit.geometry import apply_affine
+from digit.skeleton import mirrored_joints
 from digit.training.augment import Crop
 
 HAND = 21
+#: Of the priors that are not empty, where MediaPipe has looked.
+SEEN_SHARE = 0.7
 
 
-def draw_prior(crop: Crop, rng: np.random.Generator) -> np.ndarray:
+def draw_prior(crop: Crop, rng: np.random.Generator, seen: np.ndarray | None = None) -> np.ndarray:
     """A (42, 4) float32 `digit.prediction.Prior` for this crop; all zeros half of the time.
 
     With fewer empty priors the network leaves the sides to the landmarker and learns to tell them apart far later.
+    ``seen`` is what MediaPipe saw in the picture (`seen_prior`).
     """
     prior = np.zeros((2, HAND, 4), np.float32)
     if rng.random() < 0.5:
         return prior.reshape(-1, 4)
+    if seen is not None and rng.random() < SEEN_SHARE:
+        return _carried(seen_prior(crop, seen), rng)
     joints = crop.joints_2p5d.reshape(2, HAND, 3)
     for side in range(2):
         if not crop.hands[side] or rng.random() < 0.15:
@@ -27,7 +35,7 @@ def draw_prior(crop: Crop, rng: np.random.Generator) -> np.ndarray:
         slot = 1 - side if rng.random() < 0.06 else side
         if prior[slot, :, 3].any():
             continue
-        prior[slot, :, :3] = seen(joints[side], rng)
+        prior[slot, :, :3] = imagined(joints[side], rng)
         prior[slot, :, 3] = 1.0
     if rng.random() < 0.04:  # a hand where none is
         ghost = int(rng.integers(2))
@@ -37,7 +45,29 @@ def draw_prior(crop: Crop, rng: np.random.Generator) -> np.ndarray:
     return prior.reshape(-1, 4)
 
 
-def seen(joints: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def seen_prior(crop: Crop, seen: np.ndarray) -> np.ndarray:
+    """What MediaPipe saw in the picture (42, 4), as the prior of a crop of it. Of a mirrored crop the hands' names too.
+
+    MediaPipe looked at the picture as it is; of its mirror image it would mostly have said the mirror image of that.
+    """
+    prior = seen.astype(np.float32)
+    prior[:, :2] = apply_affine(crop.crop_from_image, seen[:, :2]) * seen[:, 3:]
+    return prior[mirrored_joints()] if crop.flipped else prior
+
+
+def _carried(prior: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """As it is some frames later, followed by optical flow; now and then a hand is lost or the sides are exchanged."""
+    hands = prior.reshape(2, HAND, 4)
+    for hand in hands:
+        if hand[0, 3] and rng.random() < 0.1:
+            hand[:] = 0
+        elif hand[0, 3]:
+            size = float(np.ptp(hand[:, :2], axis=0).max()) + 1.0
+            hand[:, :2] += rng.normal(0, 0.012 * size, 2) + rng.normal(0, rng.uniform(0, 0.015) * size, (HAND, 2))
+    return (hands[::-1] if rng.random() < 0.03 else hands).reshape(-1, 4).copy()
+
+
+def imagined(joints: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """One hand (21, 3) as a landmarker might report it: slightly off, noisy, now and then with a wrong finger."""
     out = joints.astype(np.float64).copy()
     size = float(np.ptp(joints[:, :2], axis=0).max()) + 1.0

@@ -27,7 +27,7 @@ from digit.errors import UserError
 from digit.interhand import Index
 from digit.predict import takes_prior
 from digit.prediction import CROP_SIZE
-from digit.training import checkpoints, stages
+from digit.training import checkpoints, seen, stages
 from digit.training.dataset import CropDataset, read_index
 from digit.training.loader import micro_batches
 from digit.training.losses import objective
@@ -37,7 +37,7 @@ from digit.training.progress import Progress
 from digit.training.recipe import Recipe
 from digit.training.schedule import Drops
 from digit.training.stream import SampleStream
-from digit.training.validate import held_out, validate, validation_sets
+from digit.training.validate import held_out, seen_of, validate, validation_sets
 from digit.trunk import HandTrunk
 from digit.variants import Stage, build, find
 
@@ -181,7 +181,9 @@ def dataset_of(run: Run) -> Any:
     """
     how = run.recipe.augmentation if run.augment else run.recipe.augmentation.still()
     if run.data:
-        return CropDataset(_index(run.data), augment=how, seed=run.seed, part_size=_part_size(run))
+        return CropDataset(
+            _index(run.data), augment=how, seed=run.seed, seen=seen.read(run.data), part_size=_part_size(run)
+        )
     from digit.training.rendered import RenderedDataset
 
     return RenderedDataset(augment=how, seed=run.seed, part_size=_part_size(run))
@@ -196,7 +198,8 @@ def _validation_sets(run: Run, net: nn.Module) -> dict[str, CropDataset]:
     if run.validation is None:
         return {}
     how = run.recipe.augmentation.still()
-    return validation_sets(CropDataset(held_out(run.validation), augment=how, part_size=_part_size(run)), net)
+    held = CropDataset(held_out(run.validation), augment=how, seen=seen_of(run.validation), part_size=_part_size(run))
+    return validation_sets(held, net)
 
 
 def _steps(run: Run, samples: int | None) -> int:

@@ -1,7 +1,7 @@
 """Scores of a network on a validation set, with and without the landmark prior."""
 
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -13,12 +13,14 @@ from digit.geometry import invert_affine, joints_from_2p5d
 from digit.interhand import Index, splits_of
 from digit.predict import Decoded, decode, takes_prior
 from digit.skeleton import JOINTS_PER_HAND, WRIST
+from digit.training import seen
 from digit.training.augment import Warp, bbox_of, crop_from_image
 from digit.training.curves import sheet
 from digit.training.dataset import CropDataset, read_index
 from digit.training.loader import ready
 from digit.training.losses import UNKNOWN_PART, Batch, parts_as
 from digit.training.optimise import Precision, forward
+from digit.training.seen import Seen
 
 LIMIT = 250  # pictures of a validation while training
 SHOWN = 4
@@ -48,14 +50,23 @@ def held_out(folder: Path, limit: int = LIMIT) -> Index:
     return index.take(np.unique(np.linspace(0, len(index) - 1, min(limit, len(index))).astype(int)))
 
 
+def seen_of(folder: Path) -> Seen:
+    """What MediaPipe saw in the pictures of `held_out`. Raises UserError for a damaged file."""
+    return seen.read([folder], "val" if "val" in splits_of(folder) else "train")
+
+
 def validation_sets(dataset: CropDataset, net: nn.Module) -> dict[str, CropDataset]:
-    """The set without a landmark prior and, for a network that takes one, with it."""
+    """The set without a landmark prior and, for a network that takes one, with a drawn and with MediaPipe's own."""
 
-    def unchanged(prior: bool) -> CropDataset:
-        how = dataset.augmentation.still()
-        return CropDataset(dataset.index, augment=how, seed=1, prior=prior, part_size=dataset.part_size)
+    def unchanged(prior: bool | Literal["seen"]) -> CropDataset:
+        how, looked = dataset.augmentation.still(), dataset.seen if prior == "seen" else None
+        return CropDataset(dataset.index, augment=how, seed=1, prior=prior, seen=looked, part_size=dataset.part_size)
 
-    return {"none": unchanged(False)} | ({"drawn": unchanged(True)} if takes_prior(net) else {})
+    sets = {"none": unchanged(False)}
+    if takes_prior(net):
+        sets["drawn"] = unchanged(True)
+        sets |= {"mediapipe": unchanged("seen")} if len(dataset.seen) else {}
+    return sets
 
 
 @torch.inference_mode()

@@ -8,7 +8,7 @@ from digit.geometry import project
 from digit.skeleton import FIRST_PART, JOINTS, PARTS, PARTS_PER_HAND, SIDES, SLOTS, mirrored_parts
 from digit.synth.appearance import sample_look
 from digit.synth.contact import SOFTNESS_MM, gap_mm
-from digit.synth.generate import SIZE, Picture
+from digit.synth.generate import SIZE, Picture, shows_its_hands
 from digit.synth.hand_model import HandModel, mirror_x
 from digit.synth.render import FAR_MM, shared_renderer
 from digit.synth.scenes import sample_scene
@@ -112,3 +112,12 @@ def test_hands_are_in_front_of_the_camera(pictures: list[Picture]) -> None:
         there = np.repeat(made.hands > 0, len(JOINTS))
         assert (made.joints_mm[there, 2] > 100).all()
         assert (made.joints_mm[there, 2] < 1500).all()
+
+
+def test_every_hand_shows_something(pictures: list[Picture]) -> None:
+    for made in pictures:
+        assert shows_its_hands(made)
+        covered = np.where(made.parts >= FIRST_PART["left"], 0, made.parts).astype(np.uint8)  # no left hand is left
+        assert shows_its_hands(dataclasses.replace(made, parts=covered)) == (not made.hands[SIDES.index("left")])
+        hidden = dataclasses.replace(made, visible=np.zeros_like(made.visible))
+        assert not shows_its_hands(hidden)

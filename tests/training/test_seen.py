@@ -1,0 +1,110 @@
+"""What MediaPipe saw is written once, found again, and follows the crop."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from digit.errors import UserError
+from digit.geometry import apply_affine
+from digit.skeleton import SLOTS, mirrored_joints
+from digit.training import seen
+from digit.training.augment import Warp
+from digit.training.dataset import CropDataset, read_index
+from digit.training.prior import draw_prior, seen_prior
+from tests.interhand_set import write_set
+
+LOOKED: list[int] = []
+
+
+class FakeLandmarker:
+    """Sees one right hand, at a place that says which picture it was."""
+
+    def __init__(self, *_: object, **__: object) -> None: ...
+
+    def __enter__(self) -> "FakeLandmarker":
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def __call__(self, image: np.ndarray) -> tuple[object, ...]:
+        LOOKED.append(1)
+        return (Hand(float(image.mean())),)
+
+
+class Hand:
+    side, score = "right", 1.0
+
+    def __init__(self, at: float) -> None:
+        self.joints_px = np.full((21, 2), at, np.float32)
+        self.joints_rel_mm = np.zeros((21, 3), np.float32)
+
+
+class Here:
+    """In place of the pool: the fake does not reach other processes."""
+
+    def __init__(self, _: int) -> None: ...
+
+    def __enter__(self) -> "Here":
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
+
+    map = staticmethod(map)
+
+
+@pytest.fixture
+def looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(seen, "Landmarker", FakeLandmarker)
+    monkeypatch.setattr(seen, "ProcessPoolExecutor", Here)
+    folder = write_set(tmp_path / "set", count=4)
+    assert seen.write(folder) == 4
+    return folder
+
+
+def test_a_second_run_has_nothing_left_to_do(looked_at: Path) -> None:
+    before = len(LOOKED)
+    assert seen.main([str(looked_at)]) == 0
+    assert len(LOOKED) == before
+
+
+def test_each_picture_has_its_own(looked_at: Path) -> None:
+    index, found = read_index([looked_at]), seen.read([looked_at])
+    assert len(found) == 4 and len(seen.read([looked_at], "val")) == 0
+    data = CropDataset(index, augment=False, prior="seen", seen=found)
+    places = []
+    for i in range(4):
+        prior = found(index[i].image_path)
+        assert prior is not None and prior[SLOTS["right"], 3].all() and not prior[SLOTS["left"]].any()
+        crop = data.crop(i, Warp())
+        np.testing.assert_allclose(data[i]["prior"][0, :2], apply_affine(crop.crop_from_image, prior[:1, :2])[0], 1e-4)
+        places.append(float(prior[0, 0]))
+    assert len(set(places)) == 4
+
+
+def test_a_mirrored_crop_has_the_mirrored_hands(tiny_set: Path) -> None:
+    data = CropDataset(read_index([tiny_set]), augment=False)
+    sample, plain = data.index[0], data.crop(0, Warp())
+    truth = np.c_[sample.joints_px, np.zeros(42), np.ones(42)].astype(np.float32)
+    for warp in (Warp(), Warp(flip=True), Warp(flip=True, rotation_deg=30.0, scale=1.2)):
+        crop = data.crop(0, warp)
+        np.testing.assert_allclose(seen_prior(crop, truth)[:, :2], crop.joints_2p5d[:, :2], atol=0.01)
+    assert (mirrored_joints()[:21] >= 21).all() and not plain.flipped
+
+
+def test_most_priors_are_near_what_was_seen(tiny_set: Path) -> None:
+    data = CropDataset(read_index([tiny_set]), augment=False)
+    crop, rng = data.crop(0, Warp()), np.random.default_rng(0)
+    away = np.c_[data.index[0].joints_px + 40.0, np.zeros(42), np.ones(42)].astype(np.float32)
+    expected = seen_prior(crop, away)
+    priors = np.stack([draw_prior(crop, rng, away) for _ in range(400)])
+    shown = priors[(priors[..., 3] > 0).any(axis=1)]
+    near = [np.linalg.norm(p[:, :2] - expected[:, :2], axis=1)[p[:, 3] > 0].mean() < 8 for p in shown]
+    assert 0.6 < np.mean(near) < 0.85  # the rest was drawn, or its sides exchanged
+
+
+def test_a_damaged_file_is_named(looked_at: Path) -> None:
+    file = looked_at / "annotations" / "train" / "landmarks-0000.npz"
+    file.write_bytes(file.read_bytes()[:100])
+    with pytest.raises(UserError, match=r"landmarks-0000\.npz is damaged"):
+        seen.read([looked_at])
