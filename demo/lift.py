@@ -9,6 +9,8 @@ squares move both wrists equally far in opposite directions, until they agree wi
 """
 
 from collections import deque
+from math import isfinite
+from statistics import median
 
 import numpy as np
 
@@ -19,7 +21,7 @@ from digit.geometry import (
     root_depth_from_bones,
     unproject,
 )
-from digit.skeleton import JOINTS_PER_HAND, SIDES, SLOTS
+from digit.skeleton import JOINTS_PER_HAND, SIDES
 
 SIGMA_ROOT_MM = 60.0
 SIGMA_RELATIVE_MM = 40.0
@@ -53,7 +55,7 @@ class Lift:
     """Keeps the running medians; a hand that leaves loses its own."""
 
     def __init__(self) -> None:
-        self._roots_mm = {side: deque[float](maxlen=WINDOW) for side in SIDES}
+        self._roots_mm = tuple(deque[float](maxlen=WINDOW) for _ in SIDES)
         self._relative_mm = deque[float](maxlen=WINDOW)
 
     def __call__(
@@ -71,20 +73,21 @@ class Lift:
         """
         joints_px = apply_affine(image_from_crop, joints_2p5d[:, :2])
         pose = np.c_[joints_px, joints_2p5d[:, 2]]
+        both = (len(SIDES), JOINTS_PER_HAND)
+        found_mm = root_depth_from_bones(pose.reshape(*both, 3), K, confidence=confidence.reshape(both))
         roots_mm = np.full(2, np.nan)
-        for i, (side, slots) in enumerate(SLOTS.items()):
+        for i, (known_mm, root_mm) in enumerate(zip(self._roots_mm, found_mm.tolist(), strict=True)):
             if not present[i]:
-                self._roots_mm[side].clear()
+                known_mm.clear()
                 continue
-            root_mm = float(root_depth_from_bones(pose[slots], K, confidence=confidence[slots]))
-            if np.isfinite(root_mm):
-                self._roots_mm[side].append(root_mm)
-            if self._roots_mm[side]:
-                roots_mm[i] = np.median(self._roots_mm[side])
+            if isfinite(root_mm):
+                known_mm.append(root_mm)
+            if known_mm:
+                roots_mm[i] = median(known_mm)
         if present.all():
             self._relative_mm.append(relative_mm)
-            right_mm, left_mm = map(float, roots_mm)
-            roots_mm = combined_roots_mm(right_mm, left_mm, float(np.median(self._relative_mm)))
+            right_mm, left_mm = roots_mm.tolist()
+            roots_mm = combined_roots_mm(right_mm, left_mm, median(self._relative_mm))
         else:
             self._relative_mm.clear()
         return joints_px, unproject(joints_px, pose[:, 2] + np.repeat(roots_mm, JOINTS_PER_HAND), K)

@@ -46,6 +46,7 @@ ADULT_BONES_MM.flags.writeable = False
 
 #: Fewer bones than this give no root depth.
 MIN_BONES = 4
+_CHILDREN, _PARENTS = np.array(BONES).T
 
 
 def square_bbox(bbox: npt.ArrayLike, scale: float = CROP_MARGIN) -> Array:
@@ -190,11 +191,10 @@ def root_depth_from_bones(
     """
     joints = np.asarray(joints_2p5d, dtype=np.float64)
     bones_mm = np.asarray(bones_mm, dtype=np.float64)
-    child, parent = np.array(BONES).T
     ray = rays(joints[..., :2], K)
     point = ray * joints[..., 2:]
-    u = ray[..., child, :2] - ray[..., parent, :2]
-    v = point[..., child, :] - point[..., parent, :]
+    u = ray[..., _CHILDREN, :2] - ray[..., _PARENTS, :2]
+    v = point[..., _CHILDREN, :] - point[..., _PARENTS, :]
     a = (u**2).sum(-1)
     b = (u * v[..., :2]).sum(-1)
     c = (v**2).sum(-1) - bones_mm**2
@@ -202,9 +202,11 @@ def root_depth_from_bones(
         # The larger root: the other one, where it is positive at all, puts a joint on or behind the camera.
         depth = (-b + np.sqrt(b**2 - a * c)) / a
         in_plane = np.sqrt(np.clip(bones_mm**2 - v[..., 2] ** 2, 0, None))
-        nearest = depth + np.minimum(joints[..., child, 2], joints[..., parent, 2])
+        nearest = depth + np.minimum(joints[..., _CHILDREN, 2], joints[..., _PARENTS, 2])
         usable = np.isfinite(depth) & (nearest > 0) & (in_plane > 0)
-    weight = in_plane if confidence is None else in_plane * np.minimum(confidence[..., child], confidence[..., parent])
+    weight = in_plane
+    if confidence is not None:
+        weight = in_plane * np.minimum(confidence[..., _CHILDREN], confidence[..., _PARENTS])
     weight = np.where(usable, weight, 0.0)
     enough = (weight > 0).sum(-1) >= MIN_BONES
     return np.where(enough, _weighted_median(np.where(usable, depth, np.inf), weight), np.nan)
