@@ -54,11 +54,11 @@ class Picture:
 
 def picture(seed: int, index: int) -> Picture:
     """Picture ``index`` of the set ``seed``. Of each of its hands something is to be seen."""
-    made = _drawn(np.random.default_rng([seed, index]))
+    made = draw(np.random.default_rng([seed, index]))
     for again in range(1, _TRIES):
         if shows_its_hands(made):
             break
-        made = _drawn(np.random.default_rng([seed, index, again]))
+        made = draw(np.random.default_rng([seed, index, again]))
     return made
 
 
@@ -72,7 +72,8 @@ def shows_its_hands(made: Picture) -> bool:
     return True
 
 
-def _drawn(rng: np.random.Generator) -> Picture:
+def draw(rng: np.random.Generator) -> Picture:
+    """One scene, drawn and labelled, whatever is to be seen of its hands."""
     scene = sample_scene(rng, hand_model.shared(), SIZE)
     look = sample_look(rng)
     K = straight_camera(scene.K, scene.bend, SIZE) if scene.bend else scene.K

@@ -5,7 +5,7 @@ import pytest
 
 from digit.geometry import project
 from digit.skeleton import SLOTS
-from digit.synth.generate import SIZE, picture
+from digit.synth.generate import SIZE, draw
 from digit.synth.hand_model import HandModel
 from digit.synth.lens import bent, bent_pixels, seen_from_straight, seen_joints, straight_camera, straight_from_seen
 from digit.synth.scenes import sample_scene
@@ -50,7 +50,7 @@ def test_labels_of_bent_pictures_project_to_their_pixels(model: HandModel) -> No
     bent_ones = 0
     for index in range(12):
         scene = sample_scene(np.random.default_rng([31, index]), model, SIZE)
-        made = picture(31, index)
+        made = draw(np.random.default_rng([31, index]))
         for side, hand in scene.hands.items():
             np.testing.assert_allclose(
                 project(made.joints_mm[SLOTS[side]], made.K), made.joints_px[SLOTS[side]], atol=0.02
