@@ -1,8 +1,14 @@
-"""All streams of a run: takes every Scene, solves its poses once and hands them to each outlet."""
+"""All streams of a run: takes every Scene, solves its poses once and hands them to each outlet.
+
+This happens in the thread of an event loop, in which the servers' connections live too: what is ready is on its way
+without another thread having to wake up.
+"""
 
 import itertools
 import threading
+from contextlib import suppress
 from time import monotonic, sleep
+from typing import TYPE_CHECKING
 
 from demo.latest import Latest
 from demo.records import Scene
@@ -12,6 +18,9 @@ from demo.streams.outlet import Outlet, State
 from demo.streams.packet import Packet, Packing
 from demo.streams.protocols import example, opener, parse_stream
 from digit.errors import UserError
+
+if TYPE_CHECKING:
+    import asyncio
 
 
 class Streams:
@@ -24,12 +33,18 @@ class Streams:
         self._count = itertools.count()
         self._outlets: dict[str, Outlet] = {}
         self._packet: Packet | None = None
+        self._packing = Packing()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._runs = threading.Event()
         self._thread = threading.Thread(target=self._run, name="streams", daemon=True)
         self._thread.start()
 
     def put(self, scene: Scene) -> None:
         """Take the newest Scene."""
         self._scenes.put((next(self._count), scene))
+        if self._loop is not None:
+            with suppress(RuntimeError):  # the loop has ended
+                self._loop.call_soon_threadsafe(self._send)
 
     @property
     def packet(self) -> Packet | None:
@@ -43,7 +58,7 @@ class Streams:
         """
         name, address = parse_stream(stream)
         self.stop(name)
-        self._outlets = self._outlets | {name: Outlet(name, opener(name, address, self.network))}
+        self._outlets = self._outlets | {name: Outlet(name, opener(name, address, self.network, self._running()))}
 
     def stop(self, name: str) -> None:
         """Stop that stream, if it runs, and wait until its address is free."""
@@ -67,21 +82,38 @@ class Streams:
         return tuple(f"{name}: {example(name, state.address, self.network)}" for name, state in self.states().items())
 
     def close(self) -> None:
-        """Stop them all."""
+        """Send the last Scene and stop them all."""
         self._scenes.close()
-        self._thread.join(5)
+        loop, sent = self._running(), threading.Event()
+        with suppress(RuntimeError):  # they were closed before
+            loop.call_soon_threadsafe(sent.set)
+            sent.wait(5)
         for name in tuple(self._outlets):
             self.stop(name)
+        with suppress(RuntimeError):
+            loop.call_soon_threadsafe(loop.stop)
+        self._thread.join(5)
+
+    def _running(self) -> "asyncio.AbstractEventLoop":
+        self._runs.wait()
+        assert self._loop is not None
+        return self._loop
 
     def _run(self) -> None:
-        packing = Packing()
-        while not self._scenes.ended:
-            numbered = self._scenes.wait(timeout_s=1.0)
-            if numbered is not None:
-                packet = packing(*numbered, self.overlay)
-                for outlet in self._outlets.values():
-                    outlet.put(packet)
-                self._packet = packet
+        import asyncio  # here, beside what else a launch loads
+
+        with asyncio.Runner() as runner:
+            self._loop = runner.get_loop()
+            self._loop.call_soon(self._send)
+            self._runs.set()
+            self._loop.run_forever()
+
+    def _send(self) -> None:
+        numbered = self._scenes.take()
+        if numbered is not None:
+            self._packet = packet = self._packing(*numbered, self.overlay)
+            for outlet in self._outlets.values():
+                outlet.put(packet)
 
 
 def streams_of(settings: Settings) -> Streams:

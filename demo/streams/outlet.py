@@ -122,7 +122,7 @@ class Outlet:
             with self._using:
                 if self._status == "running":
                     self._status = "stopped"
-                self._stream.close()
+            self._stream.close()  # from now on nobody sends
 
     def _send(self, packet: Packet) -> None:
         with self._using, self._failing():

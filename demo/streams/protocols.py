@@ -3,10 +3,14 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
+from typing import TYPE_CHECKING
 
 from demo.streams.address import Network, is_local
 from demo.streams.outlet import Stream
 from digit.errors import UserError
+
+if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +24,7 @@ class Protocol:
     example: str  # to copy; {address} and {token} are filled in
     module: str  # has ``open_stream(address: str, network: Network) -> Stream``
     packages: tuple[str, ...]  # the imports that it needs beyond the app's own
+    serves: bool = False  # clients connect to it: ``open_stream`` takes the event loop too, in which they live
 
 
 PROTOCOLS = {
@@ -33,6 +38,7 @@ PROTOCOLS = {
             "http://{address}/{token}",
             "demo.streams.websocket",
             ("websockets", "orjson"),
+            serves=True,
         ),
         Protocol(
             "osc",
@@ -107,8 +113,8 @@ def example(name: str, address: str, network: Network) -> str:
     return PROTOCOLS[name].example.format(address=address, port=port, token=token)
 
 
-def opener(name: str, address: str, network: Network) -> Callable[[], Stream]:
-    """Opens that protocol when it is called, which is in the stream's own thread.
+def opener(name: str, address: str, network: Network, loop: "AbstractEventLoop") -> Callable[[], Stream]:
+    """Opens that protocol when it is called, which is in the stream's own thread; servers live in ``loop``.
 
     The call raises UserError when the package is missing or the address cannot be used.
     """
@@ -116,7 +122,8 @@ def opener(name: str, address: str, network: Network) -> Callable[[], Stream]:
 
     def open_stream() -> Stream:
         _need(protocol)
-        stream: Stream = import_module(protocol.module).open_stream(address, network)
+        where = (address, network, loop) if protocol.serves else (address, network)
+        stream: Stream = import_module(protocol.module).open_stream(*where)
         return stream
 
     return open_stream

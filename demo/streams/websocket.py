@@ -11,8 +11,6 @@ import json
 import logging
 import math
 import socket
-import threading
-from concurrent.futures import Future
 from http import HTTPStatus
 from pathlib import Path
 from time import monotonic, monotonic_ns
@@ -25,7 +23,7 @@ from demo.streams.packet import Packet, to_bytes
 from digit.errors import UserError
 
 if TYPE_CHECKING:
-    from websockets.asyncio.server import ServerConnection
+    from websockets.asyncio.server import Server, ServerConnection
     from websockets.http11 import Request, Response
 
 PORT = 8765
@@ -74,24 +72,18 @@ class Client:
 
 
 class WebSocket:
-    """The server, in an event loop of its own."""
+    """The server. It lives in an event loop that runs in another thread; `send` is called in there."""
 
     waits = False
 
-    def __init__(self, address: str, network: Network) -> None:
+    def __init__(self, address: str, network: Network, loop: asyncio.AbstractEventLoop) -> None:
         self._at = parse_address(address, PORT, network)
         self._token = "" if self._at.local else network.token
         self._clients: set[Client] = set()
-        self._connections = 0
-        self._loop = asyncio.new_event_loop()
-        self._stop = asyncio.Event()
-        bound: Future[None] = Future()
-        self._thread = threading.Thread(target=self._run, args=(bound,), name="websocket", daemon=True)
-        self._thread.start()
+        self._loop = loop
         try:
-            bound.result()
+            self._server = asyncio.run_coroutine_threadsafe(self._serve(), loop).result()
         except OSError as error:
-            self._thread.join()
             raise UserError(
                 f"Cannot listen on {self._at} ({error.strerror or error}); choose another with "
                 f"--stream websocket:{self._at.host}:{self._at.port + 1}."
@@ -113,51 +105,43 @@ class WebSocket:
         return max((c.latency_ms for c in tuple(self._clients) if c.latency_ms is not None), default=None)
 
     def send(self, packet: Packet) -> None:
-        """Encode once for all clients, then let the loop pass it on."""
-        clients = tuple(self._clients)
+        """Encode once for all clients and pass it on."""
         sent_ns = monotonic_ns()
-        text = to_json(packet, sent_ns) if any(not client.binary for client in clients) else ""
-        data = to_bytes(packet, sent_ns) if any(client.binary for client in clients) else b""
-        self._loop.call_soon_threadsafe(_put, clients, text, data)
+        text = to_json(packet, sent_ns) if any(not client.binary for client in self._clients) else ""
+        data = to_bytes(packet, sent_ns) if any(client.binary for client in self._clients) else b""
+        for client in self._clients:
+            client.put(data if client.binary else text)
 
     def close(self) -> None:
         """Say good-bye to all clients and free the port."""
-        self._loop.call_soon_threadsafe(self._stop.set)
-        self._thread.join()
+        asyncio.run_coroutine_threadsafe(self._end(), self._loop).result()
 
-    def _run(self, bound: "Future[None]") -> None:
-        with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
-            runner.run(self._serve(bound))
-
-    async def _serve(self, bound: "Future[None]") -> None:
+    async def _serve(self) -> "Server":
         from websockets.asyncio.server import serve
 
         # Whatever a hostile client does ends in its connection, not in the terminal.
         silent = logging.getLogger("demo.streams.websocket")
         silent.disabled = True
-        try:
-            server = await serve(
-                self._handle,
-                self._at.host,
-                self._at.port,
-                process_request=self._admit,
-                compression=None,
-                max_size=_MAX_BYTES,
-                max_queue=4,
-                write_limit=_SEND_BUFFER,
-                open_timeout=5,
-                ping_interval=20,
-                ping_timeout=STALL_S,
-                close_timeout=1,
-                logger=silent,
-                server_header=None,
-            )
-        except OSError as error:
-            bound.set_exception(error)
-            return
-        async with server:
-            bound.set_result(None)
-            await self._stop.wait()
+        return await serve(
+            self._handle,
+            self._at.host,
+            self._at.port,
+            process_request=self._admit,
+            compression=None,
+            max_size=_MAX_BYTES,
+            max_queue=4,
+            write_limit=_SEND_BUFFER,
+            open_timeout=5,
+            ping_interval=20,
+            ping_timeout=STALL_S,
+            close_timeout=1,
+            logger=silent,
+            server_header=None,
+        )
+
+    async def _end(self) -> None:
+        self._server.close()
+        await self._server.wait_closed()
 
     def _admit(self, connection: "ServerConnection", request: "Request") -> "Response | None":
         """None lets a WebSocket in; else the HTTP answer: the page, or why not."""
@@ -210,12 +194,6 @@ class WebSocket:
                 await client.connection.send(answer)
 
 
-def _put(clients: tuple[Client, ...], text: str, data: bytes) -> None:
-    for client in clients:
-        if message := data if client.binary else text:
-            client.put(message)
-
-
 def _answer(client: Client, message: str | bytes) -> str | None:
     """The pong to ``{"type": "ping", "id": ..., "latency_ms": ...}``; None to anything else."""
     try:
@@ -262,6 +240,6 @@ def _host_only(host: str) -> str:
     return host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0]
 
 
-def open_stream(address: str, network: Network) -> WebSocket:
+def open_stream(address: str, network: Network, loop: asyncio.AbstractEventLoop) -> WebSocket:
     """Raises UserError when the address is bad or taken."""
-    return WebSocket(address, network)
+    return WebSocket(address, network, loop)
