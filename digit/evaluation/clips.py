@@ -1,12 +1,14 @@
 """How steady the whole live loop is on a clip: two hands, swaps, distance to MediaPipe, jitter.
 
 The loop is measured as people run it: ``launcher.py --headless`` in a process of its own, whose table of Scenes is read
-back. MediaPipe's own hands in the same frames are the reference, as there is no truth for clips.
+back. MediaPipe's own hands in the same frames are the reference, as there is no truth for clips; beside a clip of
+`digit.synth.moving` there is.
 """
 
 import subprocess
 import sys
 import tempfile
+import zipfile
 from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
@@ -22,6 +24,8 @@ from digit.errors import UserError
 from digit.landmarker import HandLandmarks, Landmarker
 from digit.skeleton import JOINTS_PER_HAND, SIDES
 
+#: A hand lies on a true one within such a share of its size.
+_FOUND_WITHIN = 0.5
 VIDEO_SUFFIXES = (".mp4", ".mkv", ".mov", ".avi", ".webm", ".m4v")
 
 #: (F, 2, 21, 2) joints of the right and left hand in image pixels, frame by frame; nan where there is no hand.
@@ -41,10 +45,24 @@ def clip_paths(path: Path) -> list[Path]:
 def measure_clip(
     path: Path, launcher_options: Sequence[str], hand_model: Path | None = None, max_frames: int | None = None
 ) -> dict[str, float | int | None]:
-    """Figures of one clip (`clip_figures`). Raises UserError when the loop cannot run on it."""
+    """Figures of one clip (`clip_figures`, `truth_figures`). Raises UserError when the loop cannot run on it."""
     with tempfile.TemporaryDirectory() as folder:
         tracks = read_tracks(run_loop(path, Path(folder), launcher_options, max_frames))
-    return clip_figures(tracks, landmarker_tracks(path, len(tracks), hand_model))
+    figures = clip_figures(tracks, landmarker_tracks(path, len(tracks), hand_model))
+    truth = read_truth(path)
+    return figures if truth is None else figures | truth_figures(tracks, truth)
+
+
+def read_truth(path: Path) -> Tracks | None:
+    """The joints that `digit.synth.moving` wrote beside a clip. Raises UserError when they cannot be read."""
+    file = path.with_suffix(".npz")
+    if not file.is_file():
+        return None
+    try:
+        with np.load(file) as truth:
+            return truth["joints_px"].astype(np.float64)
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise UserError(f"Cannot read the truth in {file} ({error}); write the clip again.") from error
 
 
 def run_loop(path: Path, folder: Path, launcher_options: Sequence[str], max_frames: int | None) -> Path:
@@ -108,6 +126,29 @@ def total_of_clips(clips: Sequence[dict[str, float | int | None]]) -> dict[str, 
         weight = sum(frames for _, frames in known)
         total[name] = round(sum(value * frames for value, frames in known) / weight, 5) if weight else None
     return total
+
+
+def truth_figures(tracks: Tracks, truth: Tracks) -> dict[str, float | int | None]:
+    """Against the true joints (F, 2, 21, 2), whichever hand of the truth a hand of the loop lies on.
+
+    ``found_share``: of the true hands, those on which one lies, within half a hand's size. ``sides_right``: of these,
+    those under their own name. ``nme``: their median distance in hand sizes.
+    """
+    distances: list[float] = []
+    right = 0
+    for hands, true in zip(tracks, truth, strict=False):
+        # [a, b]: the loop's hand a and the true hand b
+        apart = np.linalg.norm(hands[:, None] - true[None], axis=-1).mean(axis=-1) / hand_sizes(true)
+        keep, exchange = apart.diagonal(), apart[::-1].diagonal()
+        kept = np.nansum(keep) <= np.nansum(exchange)
+        found = [float(each) for each in (keep if kept else exchange) if each < _FOUND_WITHIN]
+        distances += found
+        right += len(found) if kept else 0
+    return {
+        "found_share": round(len(distances) / (2 * len(tracks)), 4) if len(tracks) else None,
+        "sides_right": round(right / len(distances), 4) if distances else None,
+        "nme": round(float(np.median(distances)), 4) if distances else None,
+    }
 
 
 def count_swaps(tracks: Tracks) -> int:

@@ -1,6 +1,7 @@
 """``python -m digit.synth``: write labelled synthetic pictures of one and two hands, or judge how real they look.
 
-Give ``--out`` to write a set, ``--judge`` to let MediaPipe judge the pictures of one hand.
+Give ``--out`` to write a set, with ``--clips`` one of moving hands; ``--judge`` to let MediaPipe judge the pictures of
+one hand.
 """
 
 import argparse
@@ -18,6 +19,14 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--count", type=_positive, help="pictures in the whole set, or to judge (default 150)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument(
+        "--clips",
+        nargs="?",
+        const=4.0,
+        type=_seconds,
+        metavar="SECONDS",
+        help="write clips of so many seconds (default 4) and the truth beside them, instead of pictures",
+    )
+    parser.add_argument(
         "--shard", type=_shard, default=(0, 1), metavar="I/N", help="write only every N-th chunk from I on"
     )
     parser.add_argument("--preview", action="store_true", help="also write preview.png: pictures with labels drawn")
@@ -33,11 +42,17 @@ def main(argv: list[str] | None = None) -> int:
         parser.error("--ray goes with --out and shares out the shards itself")
     if args.out and args.count is None:
         parser.error("--out needs --count")
+    if args.clips is not None and (args.judge or args.preview or args.ray is not None or args.shard != (0, 1)):
+        parser.error("--clips goes with --out, --count and --seed alone")
     try:
         if args.judge:
             from digit.synth.judge import judge, report
 
             print(report(judge(args.count or 150, args.seed)))
+        elif args.clips is not None:
+            from digit.synth.moving import write_clips
+
+            write_clips(args.out, args.count, args.seed, args.clips)
         else:
             _write(args.out, args.count, args.seed, args.shard, args.ray, args.preview)
     except UserError as error:
@@ -70,6 +85,16 @@ def _positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
     return int(text)
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0.1 <= seconds <= 600:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds between 0.1 and 600")
+    return seconds
 
 
 def _shard(text: str) -> tuple[int, int]:

@@ -8,9 +8,7 @@ import argparse
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -25,8 +23,9 @@ from digit.synth.meetings import apart
 from digit.synth.poses import sample_angles
 from digit.synth.render import FAR_MM, shared_renderer
 from digit.synth.scenes import view
+from digit.synth.video import FPS, write_video
 
-WIDTH, HEIGHT, FPS = 1280, 720, 30
+WIDTH, HEIGHT = 1280, 720
 SECONDS = 8.0
 _SHIRT = (74, 96, 118)
 _SKIN = (222, 172, 138)
@@ -111,19 +110,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def write_clip(path: Path, seconds: float = SECONDS, seed: int = 3) -> None:
     """Write the clip as H.264 in MP4, 1280 x 720, 30 frames a second. Raises UserError when it cannot be written."""
-    import av
-
-    try:
-        path.touch()  # libav opens the file late: fail before drawing
-        with av.open(str(path), "w", options={"movflags": "faststart"}) as file:
-            stream: Any = file.add_stream("libx264", FPS, options={"crf": "28", "preset": "slow"})
-            stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
-            stream.time_base = Fraction(1, FPS)
-            for image in frames(seconds, seed):
-                file.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
-            file.mux(stream.encode())
-    except (OSError, ValueError) as error:
-        raise UserError(f"Cannot write {path} ({error}); give another --out.") from error
+    write_video(path, frames(seconds, seed))
 
 
 def frames(seconds: float = SECONDS, seed: int = 3) -> Iterator[np.ndarray]:

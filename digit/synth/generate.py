@@ -81,7 +81,7 @@ def draw(rng: np.random.Generator) -> Picture:
     drawn = shared_renderer(SIZE).draw(scene.hands, K, look, props)
     if scene.bend:
         drawn = _through_lens(drawn, bent_pixels(scene.K, scene.bend, SIZE))
-    light = _in_room(drawn, rng, SIZE)
+    light = in_room(drawn, rng, SIZE)
     parts = drawn.parts.copy()
     if rng.random() < 0.05:
         light, parts = _occlude(light, parts, rng)
@@ -117,10 +117,10 @@ def person_without_hands(rng: np.random.Generator, size: int) -> np.ndarray:
     view = person_view(rng)
     at = rng.choice([-20.0, -110.0, -240.0], p=[0.6, 0.25, 0.15])
     person = sample_person(rng, look, view, middle - view @ np.array([0.0, at, 0.0]))
-    return photograph(_in_room(shared_renderer(size).draw({}, K, look, (person,)), rng, size), rng)
+    return photograph(in_room(shared_renderer(size).draw({}, K, look, (person,)), rng, size), rng)
 
 
-def _in_room(drawn: Rendering, rng: np.random.Generator, size: int) -> np.ndarray:
+def in_room(drawn: Rendering, rng: np.random.Generator, size: int) -> np.ndarray:
     """(size, size, 3) float32 linear light of what was drawn before a background."""
     background = linear_bytes(sample_background(rng, size))
     shade = shade_gaps(drawn.depth_mm, rng.uniform(0.1, 0.5), rng.uniform(4, 14))[..., None]

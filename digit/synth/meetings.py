@@ -47,7 +47,7 @@ class Meeting:
     apart_mm: float = 4.0  # mean distance that is left between the hands
 
 
-def _both(
+def both(
     fingers: Way, palm: Way, shapes: tuple[str, ...], angles: tuple[tuple[str, float], ...] = ()
 ) -> tuple[Held, Held]:
     """A hand and its mirror image."""
@@ -61,9 +61,9 @@ _UP, _FRONT = (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)
 _HALF_FINGER_MM = 10.0
 
 MEETINGS: dict[str, Meeting] = {
-    "prayer": Meeting(0.05, *_both(_UP, (1, 0, 0), ("flat",)), slide_mm=4, looseness_deg=5, apart_mm=1),
-    "palm rub": Meeting(0.11, *_both((0, 1, 0.1), (1, 0, 0), _FLAT), slide_mm=22, looseness_deg=22),
-    "clap": Meeting(0.04, *_both((0, 0.8, 0.6), (1, 0, 0), ("flat", "open")), slide_mm=10, apart_mm=30),
+    "prayer": Meeting(0.05, *both(_UP, (1, 0, 0), ("flat",)), slide_mm=4, looseness_deg=5, apart_mm=1),
+    "palm rub": Meeting(0.11, *both((0, 1, 0.1), (1, 0, 0), _FLAT), slide_mm=22, looseness_deg=22),
+    "clap": Meeting(0.04, *both((0, 0.8, 0.6), (1, 0, 0), ("flat", "open")), slide_mm=10, apart_mm=30),
     "clasp": Meeting(
         0.09, Held((0.75, 0.5, 0.4), (0.35, -0.1, -0.9), ("grasp", "relaxed")),
         Held((-0.75, 0.5, 0.4), (-0.6, -0.2, -0.7), ("grasp", "relaxed")), approach=(0, 0, 1), slide_mm=12,
@@ -71,15 +71,15 @@ MEETINGS: dict[str, Meeting] = {
     ),
     # Fingers in turn, half a finger's width apart: they cross at their first bones.
     "interlocked": Meeting(
-        0.14, *_both((0.75, 0.66, 0), (0.66, -0.75, 0), ("open",), (("flex", 6), ("middle", 10), ("spread", 14))),
+        0.14, *both((0.75, 0.66, 0), (0.66, -0.75, 0), ("open",), (("flex", 6), ("middle", 10), ("spread", 14))),
         offset_mm=(70, 0, _HALF_FINGER_MM), approach=None, slide_mm=3, looseness_deg=5, shift_mm=2.5, curl_deg=(40, 48),
     ),
     "interlocked straight": Meeting(
-        0.06, *_both((0.7, 0.7, 0), (0.7, -0.7, 0), ("open",), (("flex", 6), ("middle", 10), ("spread", 14))),
+        0.06, *both((0.7, 0.7, 0), (0.7, -0.7, 0), ("open",), (("flex", 6), ("middle", 10), ("spread", 14))),
         offset_mm=(68, 0, _HALF_FINGER_MM), approach=None, slide_mm=4, looseness_deg=6, shift_mm=2.5,
     ),
     "fingers crossed flat": Meeting(
-        0.04, *_both((0.85, 0.5, 0), (0, 0, -1), ("open",), (("flex", 4), ("middle", 8), ("spread", 15))),
+        0.04, *both((0.85, 0.5, 0), (0, 0, -1), ("open",), (("flex", 4), ("middle", 8), ("spread", 15))),
         approach=(0, 0, 1), offset_mm=(70, 0, 0), slide_mm=12,
     ),
     "palm over back": Meeting(
@@ -126,11 +126,11 @@ MEETINGS: dict[str, Meeting] = {
         approach=(0, 0, 1), slide_mm=20, looseness_deg=22,
     ),
     "steeple": Meeting(
-        0.04, *_both((0.42, 0.9, 0), (0.9, -0.42, 0), ("open",), (("flex", 12), ("middle", 14), ("spread", 9))),
+        0.04, *both((0.42, 0.9, 0), (0.9, -0.42, 0), ("open",), (("flex", 12), ("middle", 14), ("spread", 9))),
         offset_mm=(108, 0, 0), approach=None, slide_mm=3, looseness_deg=4, touches=_TIPS,
     ),
     "fingertips touch": Meeting(
-        0.04, *_both((1, 0.15, 0), (0.15, 0, -1), ("open", "relaxed")), offset_mm=(215, 0, 0), approach=None,
+        0.04, *both((1, 0.15, 0), (0.15, 0, -1), ("open", "relaxed")), offset_mm=(215, 0, 0), approach=None,
         slide_mm=8, looseness_deg=10, touches=_TIPS[1:3],
     ),
     "frame": Meeting(
@@ -139,12 +139,12 @@ MEETINGS: dict[str, Meeting] = {
         touches=(Touch("thumb4", "index4"), Touch("index4", "thumb4")),
     ),
     "heart": Meeting(
-        0.03, *_both((0.35, 0.9, 0.1), (0.8, -0.3, -0.3), ("relaxed",), (("flex", 42), ("middle", 58), ("spread", 1),
+        0.03, *both((0.35, 0.9, 0.1), (0.8, -0.3, -0.3), ("relaxed",), (("flex", 42), ("middle", 58), ("spread", 1),
                                                                        ("thumb_flex", -18), ("thumb_lift", -6))),
         offset_mm=(96, 0, 0), approach=None, slide_mm=3, looseness_deg=6, touches=_TIPS[:2],
     ),
     "crossed": Meeting(
-        0.06, *_both((0.7, 0.7, 0), (0, 0, -1), _FREE), offset_mm=(-20, 0, 0), approach=(0, 0, 1), slide_mm=30,
+        0.06, *both((0.7, 0.7, 0), (0, 0, -1), _FREE), offset_mm=(-20, 0, 0), approach=(0, 0, 1), slide_mm=30,
         looseness_deg=20, apart_mm=15,
     ),
     "crossed fingers": Meeting(
@@ -153,7 +153,7 @@ MEETINGS: dict[str, Meeting] = {
         approach=(0, 0, 1), slide_mm=8,
     ),
     "anything": Meeting(
-        0.08, *_both((0.3, 0.9, 0), (0.9, -0.3, 0), (*_FREE, "pinch", "ok", "claw", "grasp")), slide_mm=35,
+        0.08, *both((0.3, 0.9, 0), (0.9, -0.3, 0), (*_FREE, "pinch", "ok", "claw", "grasp")), slide_mm=35,
         looseness_deg=50, apart_mm=10,
     ),
 }  # fmt: skip
@@ -175,12 +175,7 @@ def sample_meeting(
     meeting = MEETINGS[name or str(rng.choice(_NAMES, p=_SHARES / _SHARES.sum()))]
     hands: dict[str, PosedHand] = {}
     for _ in range(_TRIES):
-        pair = settle(model, shape, _held(rng, model, shape, meeting, arm), meeting.touches, meeting.shift_mm)
-        if any(meeting.curl_deg):
-            amount = rng.uniform(0.6, 1.15)
-            for _ in range(_CURL_STEPS):
-                pair = settle(model, shape, _curled(pair, meeting, amount / _CURL_STEPS), (), meeting.shift_mm)
-        hands = skin(model, shape, pair)
+        hands = skin(model, shape, sample_pair(rng, model, shape, meeting, arm))
         if gap_mm(hands) >= -SOFTNESS_MM:
             break
     else:
@@ -188,6 +183,27 @@ def sample_meeting(
     if rng.random() < 0.5:
         hands = {("left" if s == "right" else "right"): mirror_x(h) for s, h in hands.items()}
     return hands
+
+
+def sample_pair(rng: np.random.Generator, model: HandModel, shape: int, meeting: Meeting, arm: Way) -> Pair:
+    """Both hands in this meeting before they are skinned; they may run into each other a little."""
+    pair = settle(model, shape, _held(rng, model, shape, meeting, arm), meeting.touches, meeting.shift_mm)
+    if any(meeting.curl_deg):
+        amount = rng.uniform(0.6, 1.15)
+        for _ in range(_CURL_STEPS):
+            pair = settle(model, shape, _curled(pair, meeting, amount / _CURL_STEPS), (), meeting.shift_mm)
+    return pair
+
+
+def mirrored(pair: Pair) -> Pair:
+    """The pair in a mirror: each hand does what the other did."""
+    flip = np.diag([-1.0, 1.0, 1.0])
+    other = {"right": "left", "left": "right"}
+    return Pair(
+        {other[side]: angles for side, angles in pair.angles_deg.items()},
+        {other[side]: flip @ turn @ flip for side, turn in pair.camera_from_hand.items()},
+        {other[side]: flip @ shift for side, shift in pair.shift_mm.items()},
+    )
 
 
 def skin(model: HandModel, shape: int, pair: Pair) -> dict[str, PosedHand]:

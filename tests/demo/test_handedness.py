@@ -3,7 +3,15 @@
 import numpy as np
 import pytest
 
-from demo.handedness import ENTER_FRAMES, IMPROBABLE_AT, LEAVE_FRAMES, NOTHING_AT, SWAP_FRAMES, Handedness
+from demo.handedness import (
+    CONFIRMED_FRAMES,
+    ENTER_FRAMES,
+    IMPROBABLE_AT,
+    LEAVE_FRAMES,
+    NOTHING_AT,
+    SWAP_FRAMES,
+    Handedness,
+)
 from tests.demo.scripted import SHAPE
 
 RIGHT_AT, LEFT_AT, ELSEWHERE = (200.0, 300.0), (420.0, 300.0), (600.0, 300.0)
@@ -17,9 +25,13 @@ def joints(right: tuple[float, float], left: tuple[float, float]) -> np.ndarray:
 SURE = np.full(42, 0.9)
 
 
-def tracked(handedness: tuple[float, float] = BOTH) -> Handedness:
+#: How often `tracked` hands were confirmed after the first frame.
+CONFIRMED = 3
+
+
+def tracked(handedness: tuple[float, float] = BOTH, confirmed: int = CONFIRMED) -> Handedness:
     decide = Handedness()
-    for _ in range(4):
+    for _ in range(1 + confirmed):
         decide(joints(RIGHT_AT, LEFT_AT), np.array(handedness), SURE)
     return decide
 
@@ -44,10 +56,21 @@ def test_a_short_flip_is_rejected(frames: int) -> None:
     assert not decide(joints(RIGHT_AT, LEFT_AT), np.array(BOTH), SURE).swapped
 
 
-def test_a_flip_that_persists_is_believed() -> None:
-    decide = tracked()
-    swapped = [decide(joints(LEFT_AT, RIGHT_AT), np.array(BOTH), SURE).swapped for _ in range(SWAP_FRAMES + 5)]
-    assert swapped == [True] * (SWAP_FRAMES - 1) + [False] * 6
+@pytest.mark.parametrize("confirmed", [0, CONFIRMED, 500])
+def test_a_flip_that_persists_is_believed_the_later_the_longer_the_sides_were_sure(confirmed: int) -> None:
+    decide, frames = tracked(confirmed=confirmed), min(SWAP_FRAMES + confirmed, CONFIRMED_FRAMES)
+    swapped = [decide(joints(LEFT_AT, RIGHT_AT), np.array(BOTH), SURE).swapped for _ in range(frames + 5)]
+    assert swapped == [True] * (frames - 1) + [False] * 6
+
+
+def test_where_hands_lie_on_each_other_the_names_stay_exchanged() -> None:
+    """Their places say nothing there: names that were exchanged before go on to be, and those that were not, not."""
+    near = (RIGHT_AT[0] + 60, RIGHT_AT[1])
+    for flipped in (True, False):
+        decide = tracked()
+        for left in (LEFT_AT, near, (RIGHT_AT[0] + 5, RIGHT_AT[1]), near, LEFT_AT):
+            both = joints(left, RIGHT_AT) if flipped else joints(RIGHT_AT, left)
+            assert decide(both, np.array(BOTH), SURE).swapped == flipped
 
 
 def test_hands_that_really_cross_are_no_flip() -> None:
@@ -67,7 +90,7 @@ def test_one_hand_under_the_wrong_name() -> None:
 
 def test_one_hand_renamed_for_good() -> None:
     decide = tracked((0.95, 0.05))
-    for _ in range(SWAP_FRAMES):
+    for _ in range(SWAP_FRAMES + CONFIRMED):
         decision = decide(joints(ELSEWHERE, RIGHT_AT), np.array([0.05, 0.95]), SURE)
     assert not decision.swapped
     assert decision.present.tolist() == [False, True]
