@@ -112,11 +112,8 @@ class Window(QMainWindow):
         column = QVBoxLayout(central)
         column.setContentsMargins(12, 10, 12, 8)
         column.setSpacing(theme.UNIT)
-        column.addWidget(self.top)
-        column.addWidget(self.error)
-        column.addWidget(self.notice)
-        column.addWidget(self.unfinished)
-        column.addWidget(self.sessions.exporting)
+        for part in (self.top, self.error, self.notice, self.unfinished, self.sessions.exporting):
+            column.addWidget(part)
         views = QHBoxLayout()
         views.setSpacing(theme.UNIT)
         views.addWidget(panel(self.video, self.sessions.transport, self.draw_bar), 3)
