@@ -113,10 +113,11 @@ def seconds_a_sample(run: "Run", steps: int = 2) -> float:
     from digit.training.loader import ready
     from digit.training.losses import objective
     from digit.training.optimise import optimise
+    from digit.training.processes import use_cpu
     from digit.training.train import dataset_of, enter, new_learner
     from digit.variants import find
 
-    torch.set_num_threads(run.threads)
+    use_cpu(run.threads)
     dataset, variant = dataset_of(run), find(run.variant)
     started = time.monotonic()
     samples = [dataset[i] for i in range(run.recipe.batch)]

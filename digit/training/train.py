@@ -32,7 +32,7 @@ from digit.training.dataset import CropDataset, read_index
 from digit.training.loader import micro_batches
 from digit.training.losses import objective
 from digit.training.optimise import Precision, average, optimise
-from digit.training.processes import Process, agreed, from_first, joined, stopping
+from digit.training.processes import Process, agreed, from_first, joined, stopping, use_cpu
 from digit.training.progress import Progress
 from digit.training.recipe import Recipe
 from digit.training.schedule import Drops
@@ -95,7 +95,7 @@ def train(run: Run) -> Path:
         UserError: no data, a checkpoint that does not fit, options that do not, or a disk that cannot be written.
         Stopped: after SIGINT or SIGTERM.
     """
-    torch.set_num_threads(run.threads)
+    use_cpu(run.threads)
     with joined(run.device) as process, stopping() as told_to_stop:
         recipe, variant = run.recipe, find(run.variant)
         dataset = dataset_of(run)

@@ -53,3 +53,27 @@ def test_two_processes_train_as_one(tiny_set: Path, tmp_path: Path) -> None:
     )
     # Not nothing: Adam divides by the gradient's size, which makes rounding visible where a gradient is next to none.
     assert moved > 1 and apart < 0.01 * moved
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="glibc's allocator is asked")
+def test_memory_that_a_step_frees_is_kept_for_the_next() -> None:
+    script = """
+import resource, sys, torch
+from digit.training.processes import use_cpu
+if sys.argv[1] == "keep":
+    use_cpu(1)
+def faults():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+def step():
+    return [torch.ones(1_000_000) for _ in range(2)]
+step()
+before = faults()
+for _ in range(5):
+    step()
+print(faults() - before)
+"""
+    kept, given_back = (
+        int(subprocess.run([sys.executable, "-c", script, how], cwd=ROOT, capture_output=True, check=True).stdout)
+        for how in ("keep", "give back")
+    )
+    assert kept < given_back / 10
