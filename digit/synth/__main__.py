@@ -19,6 +19,9 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--count", type=_positive, help="pictures in the whole set, or to judge (default 150)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument(
+        "--like", type=Path, metavar="FILE", help="judge also in the poses of the photographs that FILE annotates"
+    )
+    parser.add_argument(
         "--clips",
         nargs="?",
         const=4.0,
@@ -38,6 +41,8 @@ def main(argv: list[str] | None = None) -> int:
         help="spread the work over a Ray cluster (default: this computer)",
     )
     args = parser.parse_args(argv)
+    if args.like is not None and not args.judge:
+        parser.error("--like goes with --judge")
     if args.ray is not None and (args.judge or args.shard != (0, 1)):
         parser.error("--ray goes with --out and shares out the shards itself")
     if args.out and args.count is None:
@@ -46,9 +51,7 @@ def main(argv: list[str] | None = None) -> int:
         parser.error("--clips goes with --out, --count and --seed alone")
     try:
         if args.judge:
-            from digit.synth.judge import judge, report
-
-            print(report(judge(args.count or 150, args.seed)))
+            _judge(args.count or 150, args.seed, args.like)
         elif args.clips is not None:
             from digit.synth.moving import write_clips
 
@@ -62,6 +65,17 @@ def main(argv: list[str] | None = None) -> int:
         print("Stopped; run the same command again to go on.", file=sys.stderr)
         return 130
     return 0
+
+
+def _judge(count: int, seed: int, like: Path | None) -> None:
+    from digit.synth.judge import judge, nearest, opinions, poses_of_photographs, report
+
+    poses = None if like is None else poses_of_photographs(like)
+    given = opinions(count, seed)
+    print(report(judge(given)))
+    if poses is not None:
+        print("\nof each photograph, the picture whose pose and view are nearest:")
+        print(report(judge(nearest(given, poses))))
 
 
 def _write(out: Path, count: int, seed: int, shard: tuple[int, int], ray: str | None, preview: bool) -> None:

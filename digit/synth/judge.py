@@ -3,19 +3,34 @@
 A constant offset of a joint means that it sits in another place than people annotate it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count as count_up
 from itertools import islice
+from pathlib import Path
 
 import numpy as np
 
-from digit.landmarker import Landmarker
+from digit.errors import UserError
+from digit.evaluation.annotations import read_annotations
+from digit.landmarker import HandLandmarks, Landmarker
 from digit.metrics import bbox_size, nme
 from digit.skeleton import JOINTS, JOINTS_PER_HAND, SIDES, SLOTS, WRIST
 from digit.synth import hand_model
 from digit.synth.generate import SIZE, Picture, picture
 from digit.synth.scenes import sample_scene
+
+_MIDDLE = JOINTS.index("middle1")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Opinion:
+    """MediaPipe against our labels of one picture."""
+
+    pose: np.ndarray  # (21, 3) as `pose_of`
+    error: float  # mean joint distance over the bbox's longer side; nan when no hand was found
+    same_side: bool
+    offsets: np.ndarray  # (21, 2) MediaPipe minus ours, thumbwards and fingerwards, share of the hand's size; or nan
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,33 +39,69 @@ class Verdict:
 
     count: int
     found: float  # share of pictures
-    nme: float  # median over pictures of the mean joint distance over the bbox's longer side
+    nme: float  # median over the found ones of `Opinion.error`
     handedness: float  # share of found hands with the true side
-    offsets: np.ndarray  # (21, 2) median, MediaPipe minus ours, thumbwards and fingerwards, share of the hand's size
+    offsets: np.ndarray  # (21, 2) median
 
 
-def judge(count: int = 150, seed: int = 0) -> Verdict:
-    """Run MediaPipe on the first ``count`` pictures of one whole hand in a set. Raises UserError without its model."""
-    errors: list[float] = []
-    same_side: list[bool] = []
-    offsets: list[np.ndarray] = []
+def opinions(count: int = 150, seed: int = 0) -> list[Opinion]:
+    """Of the first ``count`` pictures of one whole hand in a set. Raises UserError without MediaPipe's model."""
     with Landmarker("image", max_hands=1) as landmarker:
-        for made in islice(one_hand_pictures(seed), count):
-            found = landmarker(made.image)
-            if not found:
-                continue
-            side = SIDES[int(made.hands.argmax())]
-            truth = made.joints_px[SLOTS[side]]
-            away = found[0].joints_px - truth
-            box = np.concatenate([truth.min(axis=0), np.ptp(truth, axis=0)])
-            errors.append(float(nme(np.linalg.norm(away, axis=-1), bbox_size(box)).mean()))
-            same_side.append(found[0].side == side)
-            offsets.append(_in_hand_frame(away, truth))
-    if not errors:
-        return Verdict(count, 0.0, float("nan"), float("nan"), np.full((len(JOINTS), 2), np.nan))
+        return [_opinion(made, landmarker(made.image)) for made in islice(one_hand_pictures(seed), count)]
+
+
+def _opinion(made: Picture, found: Sequence[HandLandmarks]) -> Opinion:
+    side = SIDES[int(made.hands.argmax())]
+    truth, pose = made.joints_px[SLOTS[side]], pose_of(made.joints_mm[SLOTS[side]], side == "left")
+    if not found:
+        return Opinion(pose, float("nan"), False, np.full((JOINTS_PER_HAND, 2), np.nan))
+    away = found[0].joints_px - truth
+    box = np.concatenate([truth.min(axis=0), np.ptp(truth, axis=0)])
+    error = float(nme(np.linalg.norm(away, axis=-1), bbox_size(box)).mean())
+    return Opinion(pose, error, found[0].side == side, _in_hand_frame(away, truth))
+
+
+def judge(given: Sequence[Opinion]) -> Verdict:
+    """The opinions in sum."""
+    found = [opinion for opinion in given if np.isfinite(opinion.error)]
+    if not found:
+        return Verdict(len(given), 0.0, float("nan"), float("nan"), np.full((JOINTS_PER_HAND, 2), np.nan))
     return Verdict(
-        count, len(errors) / count, float(np.median(errors)), float(np.mean(same_side)), np.median(offsets, 0)
+        len(given),
+        len(found) / len(given),
+        float(np.median([opinion.error for opinion in found])),
+        float(np.mean([opinion.same_side for opinion in found])),
+        np.median([opinion.offsets for opinion in found], axis=0),
     )
+
+
+def pose_of(joints_mm: np.ndarray, left: bool) -> np.ndarray:
+    """(21, 3) a hand as a right one, in the camera's axes, from its wrist, in lengths of its palm."""
+    pose = (joints_mm - joints_mm[WRIST]) * ([-1.0, 1.0, 1.0] if left else 1.0)
+    return pose / max(float(np.linalg.norm(pose[_MIDDLE])), 1e-6)
+
+
+def poses_of_photographs(annotations: Path) -> np.ndarray:
+    """(N, 21, 3) of the photographs of one whole hand. Raises UserError when there are none."""
+    poses = [
+        pose_of(photograph.joints_mm[SLOTS[photograph.side]], photograph.side == "left")
+        for photograph in read_annotations(annotations)
+        if photograph.joints_mm is not None and photograph.side in ("right", "left")
+        if photograph.joint_valid[SLOTS[photograph.side]].all()
+    ]
+    if not poses:
+        raise UserError(f"{annotations} has no photograph of one whole hand in 3D; give another --like.")
+    return np.stack(poses)
+
+
+def nearest(given: Sequence[Opinion], poses: np.ndarray) -> list[Opinion]:
+    """Of each pose (N, 21, 3) the opinion of the most similar picture: the same question as the photographs ask.
+
+    A set asks harder ones: hands from every side, in every shape. What is left between its verdict and that of the
+    photographs is how the hands look.
+    """
+    ours = np.stack([opinion.pose for opinion in given])
+    return [given[int(np.linalg.norm(ours - pose, axis=-1).mean(axis=-1).argmin())] for pose in poses]
 
 
 def one_hand_pictures(seed: int) -> Iterator[Picture]:
