@@ -64,7 +64,8 @@ def lite_terms(output: DigitOutput, batch: dict[str, Tensor]) -> LiteTerms:
     pairs = both.sum().clamp(min=1)
     assert output.part_logits is not None
     parts = batch["parts"].long()
-    parts_sum = F.cross_entropy(output.part_logits.float(), parts, ignore_index=UNKNOWN_PART, reduction="sum")
+    cells = output.part_logits.permute(0, 2, 3, 1).flatten(0, 2).float()  # a row each: a softmax over columns is slow
+    parts_sum = F.cross_entropy(cells, parts.flatten(), ignore_index=UNKNOWN_PART, reduction="sum")
     return LiteTerms(
         heatmap=heatmap,
         pose=pose,
