@@ -7,8 +7,13 @@ from demo.handedness import (
     CONFIRMED_FRAMES,
     ENTER_FRAMES,
     IMPROBABLE_AT,
+    KNOWN_FRAMES,
     LEAVE_FRAMES,
     NOTHING_AT,
+    ONTO_AT,
+    ONTO_FRAMES,
+    PLACED_AT,
+    SURE_AT,
     SWAP_FRAMES,
     Handedness,
 )
@@ -135,6 +140,43 @@ def test_a_hand_that_appears_on_the_other_one_is_not_shown() -> None:
     decide = tracked((0.95, 0.05))
     for _ in range(10):
         assert decide(joints(RIGHT_AT, RIGHT_AT), np.array(BOTH), SURE).present.tolist() == [True, False]
+
+
+#: On the right hand's middle, but its joints elsewhere than that hand's: no double.
+ONTO = (RIGHT_AT[0] + 90 * ONTO_AT, RIGHT_AT[1])
+
+
+def test_a_strange_hand_on_top_of_another_has_to_stay_before_it_counts() -> None:
+    decide = tracked((0.95, 0.05))
+    shown = [bool(decide(joints(RIGHT_AT, ONTO), np.array(BOTH), SURE).present[1]) for _ in range(ONTO_FRAMES)]
+    assert shown == [False] * (ONTO_FRAMES - 1) + [True]
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_a_hand_that_was_just_there_may_come_back_on_top_of_another(known: bool) -> None:
+    decide, alone = tracked(), np.array((0.95, 0.05))
+    for _ in range(LEAVE_FRAMES + (1 if known else KNOWN_FRAMES)):
+        decide(joints(RIGHT_AT, LEFT_AT), alone, SURE)
+    assert decide(joints(RIGHT_AT, ONTO), np.array(BOTH), SURE).present.tolist() == [True, known]
+
+
+@pytest.mark.parametrize(
+    ("likely", "shown"), [((0.85, 0.8), [True, False]), ((0.8, 0.85), [False, True]), (BOTH, [True] * 2)]
+)
+def test_of_two_hands_that_begin_on_each_other_both_must_be_sure(
+    likely: tuple[float, float], shown: list[bool]
+) -> None:
+    assert min(BOTH) > SURE_AT
+    assert Handedness()(joints(RIGHT_AT, ONTO), np.array(likely), SURE).present.tolist() == shown
+
+
+def test_joints_that_nobody_saw_do_not_say_where_a_hand_was() -> None:
+    decide, alone = tracked((0.95, 0.05)), np.array((0.95, 0.05))
+    for _ in range(3):
+        decide(joints(ELSEWHERE, LEFT_AT), alone, np.full(42, 0.9 * PLACED_AT))
+    back = decide(joints(RIGHT_AT, LEFT_AT), alone, SURE)
+    assert not back.swapped
+    assert back.present.tolist() == [True, False]
 
 
 def test_without_a_past_the_less_likely_hand_is_the_double() -> None:

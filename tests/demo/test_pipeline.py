@@ -7,7 +7,16 @@ import pytest
 
 from demo.detector import LAG_FRAMES
 from demo.handedness import ENTER_FRAMES, LEAVE_FRAMES, SWAP_FRAMES
-from demo.pipeline import LOOK_EVERY_ALONE, LOOK_EVERY_CALM, LOOK_EVERY_NO_PRIOR, Pipeline, agreed, with_sides_swapped
+from demo.pipeline import (
+    FOLLOWED_WELL,
+    LOOK_EVERY_ALONE,
+    LOOK_EVERY_CALM,
+    LOOK_EVERY_NO_PRIOR,
+    Pipeline,
+    agreed,
+    with_sides_swapped,
+)
+from demo.prior import Carrier
 from demo.records import Frame, Scene
 from demo.settings import Settings
 from digit.geometry import project
@@ -169,19 +178,30 @@ def test_two_calm_hands_are_looked_at_seldom() -> None:
     pipeline = Pipeline(Settings(), ColourBackend(), detector)
     grain = np.random.default_rng(0).integers(0, 25, (180, 320, 3), np.uint8)  # flat discs cannot be followed
 
-    def grainy(index: int) -> Frame:
-        flat = frame(index, right=RIGHT, left=LEFT)
+    def grainy(index: int, **centres: tuple[float, float]) -> Frame:
+        flat = frame(index, **centres)
         return replace(flat, image=flat.image + grain)
 
-    scenes = [pipeline(grainy(i)) for i in range(1 + 5 * LOOK_EVERY_CALM)]
+    scenes = [pipeline(grainy(i, right=RIGHT, left=LEFT)) for i in range(1 + 5 * LOOK_EVERY_CALM)]
     assert all(len(scene.hands) == 2 for scene in scenes)
     assert detector.looks == 6
-    for i in range(3):  # one hand goes: the next looks come at once
-        pipeline(frame(30 + i, right=RIGHT))
+    pipeline(grainy(30, right=RIGHT))
     looked = detector.looks
-    for i in range(6):
-        pipeline(frame(33 + i, right=RIGHT))
-    assert detector.looks == looked + 6
+    for i in range(LEAVE_FRAMES - 1):  # one hand goes: the next looks come at once
+        assert len(pipeline(grainy(31 + i, right=RIGHT)).hands) == (2 if i < LEAVE_FRAMES - 2 else 1)
+    assert detector.looks == looked + LEAVE_FRAMES - 1
+
+
+@pytest.mark.parametrize(("followed", "looks"), [(1.0, 2), (FOLLOWED_WELL, 2), (0.99 * FOLLOWED_WELL, 7)])
+def test_a_hand_that_is_lost_in_the_picture_is_looked_at_at_once(
+    followed: float, looks: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    detector = ColourDetector()
+    pipeline = Pipeline(Settings(), ColourBackend(), detector)
+    monkeypatch.setattr(Carrier, "found", property(lambda _: followed, lambda *_: None), raising=False)
+    for i in range(1 + LOOK_EVERY_CALM + LOOK_EVERY_CALM // 2):
+        pipeline(frame(i, right=RIGHT, left=LEFT))
+    assert detector.looks == looks
 
 
 def test_one_calm_hand_is_looked_at_seldom_and_a_second_one_found_soon() -> None:
