@@ -19,8 +19,8 @@ ENTER_FRAMES, LEAVE_FRAMES = 2, 4
 #: 10 % of these lie above `ENTER_AT`, for which the second frame is asked.
 SURE_AT = 0.9
 #: A hand that appears on top of another, their middles so near in hand sizes, and was not known `KNOWN_FRAMES` ago, may
-#: be the other one under the wrong name: it must be there for so many frames in a row. On clips of moving hands this and
-#: `PLACED_AT` had the sides right in 91.7 % of the hands, without them it was 89.0 %.
+#: be the other one under the wrong name: it must be there for so many frames in a row. On clips of moving hands the
+#: sides are right in 91.7 % of the hands with this and `PLACED_AT`, in 89.0 % without.
 ONTO_AT, ONTO_FRAMES, KNOWN_FRAMES = 0.35, 3, 45
 #: A hand whose joints are less certain than this on average is none, whatever its probability: 1 % of those that are
 #: there lie below.
