@@ -20,7 +20,7 @@ ENTER_FRAMES, LEAVE_FRAMES = 2, 4
 SURE_AT = 0.9
 #: A hand that appears on top of another, their middles so near in hand sizes, and was not known `KNOWN_FRAMES` ago, may
 #: be the other one under the wrong name: it must be there for so many frames in a row. On clips of moving hands the
-#: sides are right in 91.7 % of the hands with this and `PLACED_AT`, in 89.0 % without.
+#: sides are right in 92.5 % of the hands with this and `PLACED_AT`, in 89.0 % without.
 ONTO_AT, ONTO_FRAMES, KNOWN_FRAMES = 0.35, 3, 45
 #: A hand whose joints are less certain than this on average is none, whatever its probability: 1 % of those that are
 #: there lie below.
@@ -33,7 +33,7 @@ NOTHING_AT = 0.07
 #: to the second number. On clips of moving hands (`digit.synth.moving`) 5 to 30 had the sides right in 91.1 % of the
 #: hands and 17 swaps in 1000 frames, 5 to 15 in 89.1 % and 19, 5 in a row in 89.2 % and 23.
 SWAP_FRAMES, CONFIRMED_FRAMES = 5, 30
-#: A hand whose joints are less certain than this on average was not seen well enough to say where it is, or which.
+#: A hand whose joints are less certain than this on average was not seen well enough to say where it is.
 PLACED_AT = 0.1
 #: The sides count as exchanged when that puts the hands this many times nearer to where they were.
 _CLEARLY = 2.0
@@ -72,7 +72,7 @@ class Handedness:
         handedness = np.where(certain < IMPROBABLE_AT, 0.0, handedness)
         if certain.max() < NOTHING_AT and not self._present.any():
             handedness = np.zeros(2)
-        seen = (handedness >= 0.5) & (certain >= PLACED_AT)
+        seen = handedness >= 0.5
         exchanged = self._exchanged(joints_px, seen)
         if exchanged is not None:
             self._confirmed = min(self._confirmed + (-1 if exchanged else 1), CONFIRMED_FRAMES)

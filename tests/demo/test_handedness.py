@@ -172,9 +172,10 @@ def test_of_two_hands_that_begin_on_each_other_both_must_be_sure(
 
 def test_joints_that_nobody_saw_do_not_say_where_a_hand_was() -> None:
     decide, alone = tracked((0.95, 0.05)), np.array((0.95, 0.05))
+    aside, back_at = (RIGHT_AT[0] + 150, RIGHT_AT[1]), (RIGHT_AT[0] - 80, RIGHT_AT[1])  # of a hand of 100 pixels
     for _ in range(3):
-        decide(joints(ELSEWHERE, LEFT_AT), alone, np.full(42, 0.9 * PLACED_AT))
-    back = decide(joints(RIGHT_AT, LEFT_AT), alone, SURE)
+        decide(joints(aside, LEFT_AT), alone, np.full(42, 0.9 * PLACED_AT))
+    back = decide(joints(back_at, LEFT_AT), alone, SURE)
     assert not back.swapped
     assert back.present.tolist() == [True, False]
 
