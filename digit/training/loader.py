@@ -4,7 +4,6 @@ import signal
 from collections.abc import Iterator
 from typing import Any
 
-import cv2
 import torch
 from torch.utils.data import DataLoader, Dataset
 
@@ -46,4 +45,3 @@ def leave_stopping_to_the_trainer(_: int) -> None:
     for told in (signal.SIGINT, signal.SIGTERM):
         signal.signal(told, signal.SIG_IGN)
     torch.set_num_threads(1)
-    cv2.setNumThreads(1)
