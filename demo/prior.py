@@ -5,6 +5,7 @@ prior, and a prior that leans on them answers itself. On rendered clips that ran
 """
 
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -63,7 +64,7 @@ class Carrier:
                 pictures = []
         self.step, self.found = 0.0, 1.0
         for before, after in pairwise(pictures) if self._hands else ():
-            followed = [_followed(hand, before, after) for hand in self._hands]
+            followed = _followed(self._hands, before, after)
             hands, self.found = tuple(hand for hand, _ in followed), min(share for _, share in followed)
             self.step = max(_step(hand, moved) for hand, moved in zip(self._hands, hands, strict=True))
             self._hands = hands
@@ -77,12 +78,22 @@ def _small(frame: Frame) -> _Picture:
     return _Picture(frame.time_ns, cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), shrunk)
 
 
-def _followed(hand: Detection, before: _Picture, after: _Picture) -> tuple[Detection, float]:
-    """The hand one frame later, and the share of its joints that could be followed; the others go with those."""
-    joints = np.ascontiguousarray((hand.joints_px + 0.5) / before.shrunk - 0.5, np.float32)
+def _followed(hands: Sequence[Detection], before: _Picture, after: _Picture) -> list[tuple[Detection, float]]:
+    """The hands one frame later, each with the share of its joints that could be followed."""
+    joints = np.concatenate([hand.joints_px for hand in hands])
+    joints = np.ascontiguousarray((joints + 0.5) / before.shrunk - 0.5, np.float32)
+    # All hands at once: the pictures' pyramids, most of the work, are then made once.
     there, found = _flow(before.grey, after.grey, joints)
     back, found_back = _flow(after.grey, before.grey, there)
     found &= found_back & (np.abs(back - joints).max(axis=1) < _THERE_AND_BACK_PX)
+    each = (np.split(rows, len(hands)) for rows in (joints, there, found))
+    return [_moved(*row, before.shrunk) for row in zip(hands, *each, strict=True)]
+
+
+def _moved(
+    hand: Detection, joints: np.ndarray, there: np.ndarray, found: np.ndarray, shrunk: int
+) -> tuple[Detection, float]:
+    """A hand whose joints went from one place to another; those that were not found go with the others."""
     if found.sum() < _FEWEST:
         return hand, 0.0
     if not found.all():
@@ -91,7 +102,7 @@ def _followed(hand: Detection, before: _Picture, after: _Picture) -> tuple[Detec
         if after_from_before is None:  # pyright: ignore[reportUnnecessaryComparison]
             return hand, 0.0
         there[~found] = joints[~found] @ after_from_before[:, :2].T + after_from_before[:, 2]
-    joints_px = (hand.joints_px + (there - joints) * before.shrunk).astype(np.float32)
+    joints_px = (hand.joints_px + (there - joints) * shrunk).astype(np.float32)
     joints_px.flags.writeable = False
     return replace(hand, joints_px=joints_px), float(found.mean())
 
