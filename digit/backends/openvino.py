@@ -11,6 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 
 from digit.backends import check, exports
@@ -22,22 +23,26 @@ CONFIG: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HI
 
 
 class OpenVinoSession:
-    """See `digit.backends.Session`."""
+    """See `digit.backends.Session`. An export that takes a smaller crop (`rewrite.take_small_crops`) gets it so."""
 
     def __init__(self, folder: Path):
         """Opens an export. Raises RuntimeError when OpenVINO cannot read it."""
         self._request: Any = _compiled(folder)
         # A network without a prior has lost that input in the export.
         self._inputs = {port.get_any_name() for port in self._request.model_inputs}
+        (self._side,) = {port.shape[1] for port in self._request.model_inputs if port.get_any_name() == "crop"}
         self._outputs = len(self._request.model_outputs)
 
     def start(self, crop: np.ndarray, prior: np.ndarray) -> Callable[[], list[np.ndarray]]:
+        if self._side != crop.shape[1]:
+            crop = cv2.resize(crop[0], (self._side, self._side), interpolation=cv2.INTER_LINEAR)[None]
         given = {"crop": crop, "prior": prior}
         request = self._request
         request.start_async({name: given[name] for name in self._inputs}, share_inputs=True)
 
         def wait() -> list[np.ndarray]:
             request.wait()
+            given.clear()  # kept until here, as the request reads from it
             return [request.get_output_tensor(i).data for i in range(self._outputs)]
 
         return wait

@@ -18,7 +18,7 @@ import numpy as np
 from digit.backends import check, samples
 from digit.backends.export import IR
 from digit.backends.openvino import OpenVinoSession
-from digit.backends.rewrite import AS_PRODUCTS
+from digit.backends.rewrite import AS_PRODUCTS, take_small_crops
 from digit.backends.samples import Samples
 from digit.errors import UserError
 from digit.skeleton import PART_CLASSES, ROOTS
@@ -116,12 +116,13 @@ def _quantize(floats: Path, out: Path, calibration: Samples, parts: Sequence[str
         subset_size=len(fed),
         fast_bias_correction=quick,
         ignored_scope=nncf.IgnoredScope(
-            types=list(FLOAT_TYPES), patterns=[f".*{AS_PRODUCTS}.*", *parts], validate=False
+            types=list(FLOAT_TYPES), patterns=[f".*{AS_PRODUCTS}.*", r".*root_from_pose.*", *parts], validate=False
         ),
         advanced_parameters=AdvancedQuantizationParameters(
             activations_range_estimator_params=RangeEstimatorParametersSet.HISTOGRAM
         ),
     )
+    take_small_crops(quantized)
     openvino.save_model(quantized, out / IR[0], compress_to_fp16=True)
 
 

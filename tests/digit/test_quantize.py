@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 import openvino
 import pytest
@@ -10,7 +11,7 @@ import torch
 from digit import checkpoint
 from digit.backends import check, export, exports, quantize, samples
 from digit.backends.openvino import OpenVinoSession
-from digit.backends.rewrite import rewrite
+from digit.backends.rewrite import rewrite, take_small_crops
 from digit.errors import UserError
 
 FLOATS = exports.beside(checkpoint.weights_path("digit-lite"), "fp32")
@@ -113,6 +114,31 @@ def test_the_rewritten_argmax_is_the_same_with_ties(tmp_path: Path):
     answer = openvino.Core().compile_model(model, "CPU")(scores)[0]
     assert answer.dtype == np.int64
     assert np.array_equal(answer, scores.argmax(axis=1))
+
+
+@pytest.mark.parametrize("antialias", [False, True])
+def test_a_crop_that_is_shrunk_first_is_taken_small(antialias: bool):
+    from openvino import opset13
+
+    crop = opset13.parameter([1, 256, 256, 3], np.uint8, name="crop")
+    crop.output(0).get_tensor().set_names({"crop"})
+    planes = opset13.transpose(opset13.convert(crop, "f32"), opset13.constant(np.array([0, 3, 1, 2])))
+    sizes, axes = opset13.constant(np.array([192, 192])), opset13.constant(np.array([2, 3]))
+    small = opset13.interpolate(
+        opset13.divide(planes, opset13.constant(np.float32(255))), sizes, "linear_onnx", "sizes", axes=axes,
+        coordinate_transformation_mode="pytorch_half_pixel", antialias=antialias,
+    )  # fmt: skip
+    model = openvino.Model([opset13.relu(small)], [crop])
+    image = cv2.GaussianBlur(np.random.default_rng(0).integers(0, 256, (256, 256, 3), np.uint8), (0, 0), 3)
+    before = openvino.Core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})(image[None])[0]
+    take_small_crops(model)
+    if antialias:  # another resize than OpenCV's stays where it is
+        assert model.input(0).shape[1] == 256
+        return
+    assert "Interpolate" not in {op.get_type_name() for op in model.get_ops()}
+    shrunk = cv2.resize(image, (192, 192), interpolation=cv2.INTER_LINEAR)
+    after = openvino.Core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})(shrunk[None])[0]
+    np.testing.assert_allclose(after, before, atol=1 / 255)
 
 
 def test_heatmaps_are_resized_as_torch_does():
