@@ -61,6 +61,7 @@ def arguments() -> argparse.ArgumentParser:
     changed.add_argument("--ablation", action="store_true", help="the paper's ablations: 30 epochs, drops at 10 and 20")
     changed.add_argument("--batch", type=_positive, help="samples of a step, over all processes")
     changed.add_argument("--rate", type=float, help="first learning rate")
+    changed.add_argument("--optimizer", choices=("adam", "adamw", "muon"))
     changed.add_argument("--trunk-rate", type=float, help="that of the backbone's trunk; 0 freezes it")
     changed.add_argument("--trunk-from", type=int, choices=range(5), help="a lite trunk's first stage that learns")
     changed.add_argument("--decay", type=int, help="digit-lite: last steps, over which the rate falls to zero")
@@ -109,7 +110,8 @@ def recipe(args: argparse.Namespace) -> "Recipe":
         if not isinstance(found.schedule, WarmupStableDecay):
             raise UserError(f"--decay belongs to digit-lite's recipe; {args.variant} drops its rate in steps.")
         found = replace(found, schedule=replace(found.schedule, decay=args.decay))
-    changes: dict[str, Any] = {name: getattr(args, name) for name in ("batch", "rate", "trunk_rate", "trunk_from")}
+    names = ("batch", "rate", "optimizer", "trunk_rate", "trunk_from")
+    changes: dict[str, Any] = {name: getattr(args, name) for name in names}
     return replace(found, **{name: v for name, v in changes.items() if v is not None})
 
 

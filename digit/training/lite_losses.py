@@ -18,6 +18,9 @@ from digit.training.likelihood import bin_nll, heatmap_nll
 HEATMAP_SIZE = 64
 #: Class of the cells of which nobody knows the part.
 UNKNOWN_PART = 255
+#: The part loss looks at each so many-th row and column, from a drawn one on. The logits are made at three quarters of
+#: their size, so that neighbours say the same; all cells took a quarter of a training step's time on a CPU.
+PART_STEP = 2
 
 
 class LiteTerms(NamedTuple):
@@ -63,8 +66,10 @@ def lite_terms(output: DigitOutput, batch: dict[str, Tensor]) -> LiteTerms:
     target_bins = depth_from_mm(batch["root_depth_mm"]).clamp(0, 63)
     pairs = both.sum().clamp(min=1)
     assert output.part_logits is not None
-    parts = batch["parts"].long()
-    cells = output.part_logits.permute(0, 2, 3, 1).flatten(0, 2).float()  # a row each: a softmax over columns is slow
+    row, column = torch.randint(PART_STEP, (2,)).tolist()
+    parts = batch["parts"][:, row::PART_STEP, column::PART_STEP].long()
+    shown = output.part_logits[:, :, row::PART_STEP, column::PART_STEP]
+    cells = shown.permute(0, 2, 3, 1).flatten(0, 2).float()  # a row each: a softmax over columns is slow
     parts_sum = F.cross_entropy(cells, parts.flatten(), ignore_index=UNKNOWN_PART, reduction="sum")
     return LiteTerms(
         heatmap=heatmap,

@@ -16,7 +16,7 @@ class Recipe:
     rate: float
     schedule: Drops | WarmupStableDecay
     batch: int = 64  # samples a step, over all processes and micro-batches
-    optimizer: Literal["adam", "adamw"] = "adam"
+    optimizer: Literal["adam", "adamw", "muon"] = "adam"
     betas: tuple[float, float] = (0.9, 0.999)
     weight_decay: float = 0.0
     trunk_rate: float | None = None  # of the backbone's trunk, 0 freezes it; None: as everything else

@@ -31,6 +31,7 @@ from digit.training import checkpoints, seen, stages
 from digit.training.dataset import CropDataset, read_index
 from digit.training.loader import micro_batches
 from digit.training.losses import objective
+from digit.training.muon import Muon
 from digit.training.optimise import Precision, average, optimise
 from digit.training.processes import Process, agreed, from_first, joined, stopping, use_cpu
 from digit.training.progress import Progress
@@ -260,11 +261,15 @@ def new_learner(run: Run, device: torch.device, net: nn.Module | None = None, sh
         # process's.
         placed = nn.SyncBatchNorm.convert_sync_batchnorm(placed)
     averaged = AveragedModel(placed, multi_avg_fn=average, use_buffers=True) if run.recipe.averaged else None
-    kind = AdamW if run.recipe.optimizer == "adamw" else Adam
-    optimizer = kind(_groups(placed, run.recipe), betas=run.recipe.betas, weight_decay=run.recipe.weight_decay)
+    optimizer = _OPTIMIZERS[run.recipe.optimizer](
+        _groups(placed, run.recipe), betas=run.recipe.betas, weight_decay=run.recipe.weight_decay
+    )
     for group in optimizer.param_groups:
         group["lr"] = group["base"]
     return Learner(placed, averaged, optimizer, GradScaler(device.type, enabled=run.precision == "fp16"))
+
+
+_OPTIMIZERS = {"adam": Adam, "adamw": AdamW, "muon": Muon}
 
 
 @lru_cache(maxsize=1)
