@@ -76,7 +76,7 @@ def sample_look(rng: np.random.Generator) -> Look:
 
     gloss = rng.uniform(0.0, 1.2) if rng.random() < 0.88 else rng.uniform(1.5, 3.5)  # wet now and then
     creases, veins = rng.uniform(0.1, 0.9), rng.uniform(0, 1) ** 2
-    if rng.random() < 0.05:  # a glove, often a dark one
+    if rng.random() < 0.03:  # a glove, often a dark one
         skin = palm = nail = linear(cloth_colour(rng) * rng.choice([0.2, 1.0]))
         blush, creases, veins = np.ones(3), 0.0, 0.0
     low = rng.uniform(-44, -30) if rng.random() < 0.1 else 1e4

@@ -56,7 +56,7 @@ def sample_background(rng: np.random.Generator, size: int, use_photographs: bool
         image = _procedural(rng, size) if photo is None else _crop(photo, rng, size)
     else:
         image = _procedural(rng, size)
-    if rng.random() < 0.45:
+    if rng.random() < 0.35:
         image = _distract(image, rng)
     if rng.random() < 0.5:
         image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.5, 6))
@@ -205,7 +205,7 @@ def _distract(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         skin[1] = skin[0] * rng.uniform(0.62, 0.84)
         skin[2] = skin[1] * rng.uniform(0.7, 0.92)
         centre = rng.integers(0, size, 2)
-        if rng.random() < 0.45:
+        if rng.random() < 0.25:
             _face(layer, rng, centre, float(rng.uniform(25, 110)), skin)
         elif rng.random() < 0.5:
             far = centre + rng.normal(0, size / 2, 2)

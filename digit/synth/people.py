@@ -8,7 +8,9 @@ from digit.synth.meetings import WEBCAM_FROM_PERSON
 from digit.synth.props import Prop, bodies
 
 _X, _Y, _Z = np.eye(3)
-PERSON_SHARE, THING_SHARE = 0.45, 0.12
+PERSON_SHARE, THING_SHARE = 0.32, 0.09
+#: Of the people, those who have their hands right before what shows of them.
+_BEFORE_SHARE = 0.15
 #: sRGB hair, black to blond, red, grey, white, and now and then dyed.
 _HAIR = np.array(
     [(18, 15, 14), (38, 26, 20), (70, 46, 30), (112, 78, 48), (172, 136, 88), (126, 58, 28), (128, 126, 124),
@@ -77,11 +79,17 @@ def _person_behind(rng: np.random.Generator, hands: dict[str, PosedHand], K: np.
     gap = _CLEAR_MM + (rng.uniform(0, 70) if close else rng.uniform(70, 500))
     rear = max(float(h.joints_mm[:, 2].max()) for h in hands.values()) + 15.0
     # What of the person is where in the picture: the face mostly, or the neck and the chest.
-    at = rng.choice([-10.0, -90.0, -230.0], p=[0.62, 0.2, 0.18])
-    pixel = rng.uniform(0.0, 1.0, 2) * size if rng.random() < 0.7 else rng.normal(0.5, 0.12, 2) * size
+    at = rng.choice([-10.0, -90.0, -230.0], p=[0.5, 0.2, 0.3])
+    pixel = size * (rng.normal(0.5, 0.12, 2) if rng.random() < _BEFORE_SHARE else _beside_the_middle(rng))
     depth = rear + gap + _NOSE_MM
     seen = depth * np.linalg.solve(K, np.array([*pixel, 1.0]))
     return sample_person(rng, look, view, seen - view @ np.array([0.0, at, 0.0]))
+
+
+def _beside_the_middle(rng: np.random.Generator) -> np.ndarray:
+    """(2,) a place in or near the picture of side 1, where the hands mostly are not."""
+    way = rng.uniform(0, 2 * np.pi)
+    return 0.5 + rng.uniform(0.3, 0.75) * np.array([np.cos(way), np.sin(way)])
 
 
 def _things(rng: np.random.Generator, hands: dict[str, PosedHand], look: Look) -> list[Prop]:

@@ -159,7 +159,7 @@ def _in_camera(rng: np.random.Generator, hands: dict[str, PosedHand], size: int,
     seen = np.concatenate([h.joints_mm[:, :2] / h.joints_mm[:, 2:] for h in placed.values()])
     seen = seen_from_straight(seen, bend)
     low, high = seen.min(axis=0), seen.max(axis=0)
-    focal = size / (float((high - low).max()) * rng.uniform(1.35, 1.85))
+    focal = size / (float((high - low).max()) * rng.uniform(1.35, 2.2))
     off_centre = rng.normal(0, 0.04 if rng.random() < 0.85 else 0.2, 2).clip(-0.35, 0.35) * size
     centre = (size - 1) / 2 - focal * (low + high) / 2 + off_centre
     K = np.array([[focal, 0, centre[0]], [0, focal, centre[1]], [0, 0, 1]])

@@ -78,7 +78,7 @@ void main() {
     float d = surface.y;
     float fold = exp(-d * d / 2.0) + 0.6 * exp(-(d - 3.0) * (d - 3.0)) + 0.6 * exp(-(d + 3.0) * (d + 3.0));
     fold *= 0.4 + 0.9 * fine;
-    base *= 1.0 - (0.10 + 0.12 * back) * clamp(fold, 0.0, 1.0);
+    base *= mix(vec3(1.0), blush * 0.75, (0.4 + 0.3 * back) * creases * clamp(fold, 0.0, 1.0));
     base = mix(base, base * blush * 0.97, 0.6 * back * exp(-d * d / 60.0));
     float line = creases * (1.0 - back) * palm_lines(rest.xy + 5.0 * vec2(coarse - 0.5, noise(p * 0.05 + 3.0) - 0.5));
     base *= mix(vec3(1.0), blush * 0.8, line);
