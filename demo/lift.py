@@ -6,6 +6,8 @@ joins in. The two estimates a (right) and b (left) err by `SIGMA_ROOT_MM` each, 
 squares move both wrists equally far in opposite directions, until they agree with d as far as its certainty goes:
 
     e = d - (b - a),   right = a - k e,   left = b + k e,   k = SIGMA_ROOT² / (2 SIGMA_ROOT² + SIGMA_RELATIVE²)
+
+All three are measured along the axis of the prediction (`digit.geometry.axis_of`).
 """
 
 from collections import deque
@@ -16,12 +18,16 @@ import numpy as np
 
 from digit.geometry import (
     apply_affine,
+    axis_of,
+    camera_depths,
     intrinsics_from_focal,
     intrinsics_from_fov,
+    rays,
     root_depth_from_bones,
     unproject,
 )
-from digit.skeleton import JOINTS_PER_HAND, SIDES
+from digit.prediction import DepthAxis
+from digit.skeleton import JOINTS_PER_HAND, SIDES, WRIST
 
 SIGMA_ROOT_MM = 60.0
 SIGMA_RELATIVE_MM = 40.0
@@ -66,15 +72,18 @@ class Lift:
         present: np.ndarray,
         image_from_crop: np.ndarray,
         K: np.ndarray,
+        depth_axis: DepthAxis = "camera",
     ) -> tuple[np.ndarray, np.ndarray]:
         """Joints in image pixels (42, 2) and in camera space (42, 3) mm.
 
         A hand that is not ``present`` (2,) or whose joints give no depth is nan in camera space.
         """
         joints_px = apply_affine(image_from_crop, joints_2p5d[:, :2])
+        axis = axis_of(depth_axis, image_from_crop, K)
+        along = rays(joints_px, K) @ axis
         pose = np.c_[joints_px, joints_2p5d[:, 2]]
         both = (len(SIDES), JOINTS_PER_HAND)
-        found_mm = root_depth_from_bones(pose.reshape(*both, 3), K, confidence=confidence.reshape(both))
+        found_mm = root_depth_from_bones(pose.reshape(*both, 3), K, confidence=confidence.reshape(both), axis=axis)
         roots_mm = np.full(2, np.nan)
         for i, (known_mm, root_mm) in enumerate(zip(self._roots_mm, found_mm.tolist(), strict=True)):
             if not present[i]:
@@ -86,8 +95,11 @@ class Lift:
                 roots_mm[i] = median(known_mm)
         if present.all():
             self._relative_mm.append(relative_mm)
-            right_mm, left_mm = roots_mm.tolist()
-            roots_mm = combined_roots_mm(right_mm, left_mm, median(self._relative_mm))
+            wrists = along.reshape(both)[:, WRIST]
+            right_mm, left_mm = (roots_mm * wrists).tolist()
+            roots_mm = combined_roots_mm(right_mm, left_mm, median(self._relative_mm)) / wrists
         else:
             self._relative_mm.clear()
-        return joints_px, unproject(joints_px, pose[:, 2] + np.repeat(roots_mm, JOINTS_PER_HAND), K)
+        return joints_px, unproject(
+            joints_px, camera_depths(pose[:, 2], np.repeat(roots_mm, JOINTS_PER_HAND), along), K
+        )

@@ -244,8 +244,9 @@ class Pipeline:
         self, prediction: Prediction, present: np.ndarray, image_from_crop: np.ndarray, K: np.ndarray
     ) -> tuple[Hand, ...]:
         joints_px, joints_mm = self._lift(
-            prediction.joints_2p5d, prediction.confidence, prediction.root_depth_mm, present, image_from_crop, K
-        )
+            prediction.joints_2p5d, prediction.confidence, prediction.root_depth_mm, present, image_from_crop, K,
+            prediction.depth_axis,
+        )  # fmt: skip
         joints_px, joints_mm = joints_px.astype(np.float32), joints_mm.astype(np.float32)
         joints_px.flags.writeable = joints_mm.flags.writeable = False
         return tuple(
@@ -306,7 +307,8 @@ def agreed(detections: Sequence[Detection], hands_px: np.ndarray) -> bool:
 def with_sides_swapped(prediction: Prediction) -> Prediction:
     """The same hands under the other names."""
     joints, parts = mirrored_joints(), mirrored_parts().astype(np.uint8)
-    return Prediction(
+    return replace(
+        prediction,
         joints_2p5d=prediction.joints_2p5d[joints],
         confidence=prediction.confidence[joints],
         part_labels=parts[prediction.part_labels],

@@ -86,8 +86,8 @@ def _followed(hands: Sequence[Detection], before: _Picture, after: _Picture) -> 
     there, found = _flow(before.grey, after.grey, joints)
     back, found_back = _flow(after.grey, before.grey, there)
     found &= found_back & (np.abs(back - joints).max(axis=1) < _THERE_AND_BACK_PX)
-    each = (np.split(rows, len(hands)) for rows in (joints, there, found))
-    return [_moved(*row, before.shrunk) for row in zip(hands, *each, strict=True)]
+    of_hands = zip(hands, *(np.split(rows, len(hands)) for rows in (joints, there, found)), strict=True)
+    return [_moved(hand, was, now, seen, before.shrunk) for hand, was, now, seen in of_hands]
 
 
 def _moved(

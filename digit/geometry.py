@@ -10,10 +10,14 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from digit.prediction import CROP_SIZE
+from digit.prediction import CROP_SIZE, DepthAxis
 from digit.skeleton import BONES, JOINTS_PER_HAND, ROOTS, SLOTS, WRIST
 
 Array = npt.NDArray[np.float64]
+
+#: The camera's own axis, along which the paper measures depth.
+CAMERA_AXIS: Array = np.array([0.0, 0.0, 1.0])
+CAMERA_AXIS.flags.writeable = False
 
 #: Side of a crop over the longer side of the box around the hands (the paper's crops).
 CROP_MARGIN = 1.25
@@ -138,36 +142,81 @@ def unproject(px: np.ndarray, depth_mm: np.ndarray, K: np.ndarray) -> Array:
     return rays(px, K) * np.asarray(depth_mm, dtype=np.float64)[..., None]
 
 
-def root_depths(right_mm: float, left_mm: float, relative_mm: float, handedness: np.ndarray) -> Array:
-    """Absolute depths (right wrist, left wrist) in mm, DIGIT eq. 4 and 5.
+def axis_of(depth_axis: DepthAxis, image_from_crop: np.ndarray, K: np.ndarray) -> Array:
+    """(3,) unit vector in camera space along which a network measures depth: the camera's, or the crop's.
+
+    A crop alone does not tell where in the picture it lies. So neither does it tell depths along the camera's axis: of
+    a hand at the picture's side these are turned against what the crop shows. It does tell depths along the view
+    through its own centre (as in the perspective crops of Han et al., UmeTrack, SIGGRAPH Asia 2022).
+    """
+    if depth_axis == "camera":
+        return CAMERA_AXIS
+    centre = apply_affine(image_from_crop, np.array([CROP_SIZE / 2, CROP_SIZE / 2]))
+    ray = rays(centre, K)
+    return ray / np.linalg.norm(ray)
+
+
+def root_depths(
+    right_mm: float,
+    left_mm: float,
+    relative_mm: float,
+    handedness: np.ndarray,
+    along: np.ndarray | tuple[float, float] = (1.0, 1.0),
+) -> Array:
+    """Camera depths (right wrist, left wrist) in mm, DIGIT eq. 4 and 5.
 
     The left wrist stands at ``relative_mm`` behind the right one where the right hand is in the picture, else at its
     own depth.
 
     Args:
         handedness: (2,) probability that the right, the left hand is in the picture.
+        along: (2,) `wrists_along` the axis of ``relative_mm``; 1 along the camera's own.
     """
-    return np.array([right_mm, left_mm if handedness[0] < 0.5 else right_mm + relative_mm])
+    behind_mm = (right_mm * along[0] + relative_mm) / along[1]
+    return np.array([right_mm, left_mm if handedness[0] < 0.5 else behind_mm])
+
+
+def wrists_along(joints_2p5d: np.ndarray, image_from_crop: np.ndarray, K: np.ndarray, axis: np.ndarray) -> Array:
+    """(2,) how far the rays of the wrists of a pose (42, 3) go along an axis for 1 mm of camera depth."""
+    return rays(apply_affine(image_from_crop, joints_2p5d[[ROOTS[0], ROOTS[-1]], :2]), K) @ axis
 
 
 def joints_from_2p5d(
-    joints_2p5d: np.ndarray, image_from_crop: np.ndarray, K: np.ndarray, roots_mm: np.ndarray
+    joints_2p5d: np.ndarray,
+    image_from_crop: np.ndarray,
+    K: np.ndarray,
+    roots_mm: np.ndarray,
+    axis: np.ndarray = CAMERA_AXIS,
 ) -> Array:
     """The 3D pose (42, 3) in camera-space mm, DIGIT eq. 2 and 3.
 
     Args:
-        joints_2p5d: (42, 3) x, y in crop pixels, z in mm relative to the joint's own wrist.
-        roots_mm: (2,) absolute depth of the right, the left wrist (`root_depths`); nan gives nan for that hand.
+        joints_2p5d: (42, 3) x, y in crop pixels, z in mm along ``axis`` relative to the joint's own wrist.
+        roots_mm: (2,) camera depth of the right, the left wrist (`root_depths`); nan gives nan for that hand.
+        axis: (3,) of `axis_of`.
     """
     px = apply_affine(image_from_crop, joints_2p5d[:, :2])
-    return unproject(px, joints_2p5d[:, 2] + np.repeat(roots_mm, JOINTS_PER_HAND), K)
+    return unproject(px, camera_depths(joints_2p5d[:, 2], np.repeat(roots_mm, JOINTS_PER_HAND), rays(px, K) @ axis), K)
 
 
-def joints_2p5d_from_3d(joints_mm: np.ndarray, crop_from_image: np.ndarray, K: np.ndarray) -> tuple[Array, Array]:
-    """The inverse of `joints_from_2p5d`: the 2.5D pose (42, 3) and the wrists' depths (2,) in mm."""
-    depth_mm = np.asarray(joints_mm, dtype=np.float64)[:, 2]
+def camera_depths(relative_mm: np.ndarray, roots_mm: np.ndarray, along: np.ndarray) -> Array:
+    """Camera depths (42,) of joints, of their depths relative to the wrist along an axis.
+
+    Args:
+        roots_mm: (42,) camera depth of each joint's wrist.
+        along: (42,) how far each joint's ray goes along the axis for 1 mm of camera depth.
+    """
+    return (roots_mm * along[list(ROOTS)] + relative_mm) / along
+
+
+def joints_2p5d_from_3d(
+    joints_mm: np.ndarray, crop_from_image: np.ndarray, K: np.ndarray, axis: np.ndarray = CAMERA_AXIS
+) -> tuple[Array, Array]:
+    """The inverse of `joints_from_2p5d`: the 2.5D pose (42, 3) and the wrists' camera depths (2,) in mm."""
+    joints_mm = np.asarray(joints_mm, dtype=np.float64)
+    depth_mm = joints_mm @ axis
     px = apply_affine(crop_from_image, project(joints_mm, K))
-    roots_mm = np.array([depth_mm[SLOTS[side]][WRIST] for side in ("right", "left")])
+    roots_mm = np.array([joints_mm[SLOTS[side]][WRIST, 2] for side in ("right", "left")])
     return np.column_stack([px, depth_mm - depth_mm[list(ROOTS)]]), roots_mm
 
 
@@ -176,8 +225,9 @@ def root_depth_from_bones(
     K: np.ndarray,
     bones_mm: np.ndarray = ADULT_BONES_MM,
     confidence: np.ndarray | None = None,
+    axis: np.ndarray = CAMERA_AXIS,
 ) -> Array:
-    """Absolute depth (...) of the wrist in mm from known bone lengths; nan where the joints do not tell.
+    """Camera depth (...) of the wrist in mm from known bone lengths; nan where the joints do not tell.
 
     After Iqbal et al., "Hand pose estimation via latent 2.5D heatmap regression", ECCV 2018. A bone of length C between
     joints at relative depths z on rays r has |r_n (z_n + Z) - r_m (z_m + Z)| = C, a quadratic in the root depth Z. Each
@@ -185,23 +235,27 @@ def root_depth_from_bones(
     counts by its length along the picture plane: one that points at the camera says little about Z.
 
     Args:
-        joints_2p5d: (..., 21, 3) one hand: x, y in image pixels, z in mm relative to the wrist.
+        joints_2p5d: (..., 21, 3) one hand: x, y in image pixels, z in mm along ``axis`` relative to the wrist.
         bones_mm: (20,) length of each of `digit.skeleton.BONES`.
         confidence: (..., 21) weights of the joints.
+        axis: (3,) of `axis_of`.
     """
     joints = np.asarray(joints_2p5d, dtype=np.float64)
     bones_mm = np.asarray(bones_mm, dtype=np.float64)
     ray = rays(joints[..., :2], K)
+    along = ray @ axis
+    ray = ray / along[..., None]  # 1 mm along the axis
     point = ray * joints[..., 2:]
-    u = ray[..., _CHILDREN, :2] - ray[..., _PARENTS, :2]
+    u = ray[..., _CHILDREN, :] - ray[..., _PARENTS, :]
     v = point[..., _CHILDREN, :] - point[..., _PARENTS, :]
+    deep = joints[..., _CHILDREN, 2] - joints[..., _PARENTS, 2]
     a = (u**2).sum(-1)
-    b = (u * v[..., :2]).sum(-1)
+    b = (u * v).sum(-1)
     c = (v**2).sum(-1) - bones_mm**2
     with np.errstate(invalid="ignore", divide="ignore"):
         # The larger root: the other one, where it is positive at all, puts a joint on or behind the camera.
         depth = (-b + np.sqrt(b**2 - a * c)) / a
-        in_plane = np.sqrt(np.clip(bones_mm**2 - v[..., 2] ** 2, 0, None))
+        in_plane = np.sqrt(np.clip(bones_mm**2 - deep**2, 0, None))
         nearest = depth + np.minimum(joints[..., _CHILDREN, 2], joints[..., _PARENTS, 2])
         usable = np.isfinite(depth) & (nearest > 0) & (in_plane > 0)
     weight = in_plane
@@ -209,7 +263,8 @@ def root_depth_from_bones(
         weight = in_plane * np.minimum(confidence[..., _CHILDREN], confidence[..., _PARENTS])
     weight = np.where(usable, weight, 0.0)
     enough = (weight > 0).sum(-1) >= MIN_BONES
-    return np.where(enough, _weighted_median(np.where(usable, depth, np.inf), weight), np.nan)
+    depth = _weighted_median(np.where(usable, depth, np.inf), weight)
+    return np.where(enough, depth / along[..., WRIST], np.nan)
 
 
 def _weighted_median(values: Array, weights: Array) -> Array:

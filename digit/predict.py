@@ -13,7 +13,7 @@ from digit import heatmap
 from digit.calibration import Calibration
 from digit.internet import PEAK, InterNetOutput
 from digit.model import DigitOutput
-from digit.prediction import CROP_SIZE
+from digit.prediction import CROP_SIZE, DepthAxis
 from digit.skeleton import BACKGROUND, FIRST_PART, JOINTS_PER_HAND, PART_CLASSES
 
 #: Cells to a side of a prediction's part labels.
@@ -27,10 +27,10 @@ Output = DigitOutput | InterNetOutput
 class Decoded(NamedTuple):
     """What any network of `digit.variants` says of B crops."""
 
-    joints_2p5d: Tensor  # (B, 42, 3) float32: x, y in crop pixels, z in mm relative to the own wrist
+    joints_2p5d: Tensor  # (B, 42, 3) float32: x, y in crop pixels, z in mm along `depth_axis` from the own wrist
     confidence: Tensor  # (B, 42) in [0, 1]: the heatmap's mass at the joint, not calibrated
     handedness: Tensor  # (B, 2) probability of right, left, not calibrated
-    root_depth_mm: Tensor  # (B,) left wrist z minus right wrist z
+    root_depth_mm: Tensor  # (B,) from the right wrist to the left one along `depth_axis`
     part_logits: Tensor | None  # (B, classes, size, size) as `digit.variants.Segmentation`; None without one
 
 
@@ -124,6 +124,11 @@ def part_labels(logits: Tensor | None, joints: Tensor) -> Tensor:
 def takes_prior(network: nn.Module) -> bool:
     """Whether the network's forward takes a landmark prior behind the image."""
     return "prior" in inspect.signature(network.forward).parameters
+
+
+def depth_axis(network: nn.Module) -> DepthAxis:
+    """Along which axis a network's depths point."""
+    return getattr(network, "depth_axis", "camera")
 
 
 class Predictor(nn.Module):

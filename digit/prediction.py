@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -11,15 +12,21 @@ CROP_SIZE = 256
 DEPTH_RANGE_MM = 200.0
 
 
+#: Which way depths in mm point: along the camera's axis, as in the paper, or along the view through the crop's centre
+#: (`digit.geometry.axis_of`).
+DepthAxis = Literal["camera", "crop"]
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Prediction:
     """Both hands in one crop. Arrays are read-only."""
 
-    joints_2p5d: np.ndarray  # (42, 3) float32: x, y in crop pixels; z in mm relative to the joint's own wrist
+    joints_2p5d: np.ndarray  # (42, 3) float32: x, y in crop pixels; z in mm along the depth axis from the own wrist
     confidence: np.ndarray  # (42,) float32: probability that the joint is right (`digit.calibration`)
     part_labels: np.ndarray  # (128, 128) uint8: part class of each cell (`digit.skeleton`)
     handedness: np.ndarray  # (2,) float32: probability that the right, the left hand is in the crop
-    root_depth_mm: float  # left wrist z minus right wrist z
+    root_depth_mm: float  # from the right wrist to the left one along the depth axis
+    depth_axis: DepthAxis = "camera"
 
 
 #: Where a single-hand landmarker saw the joints: (42, 4) float32, x, y in crop pixels, z in mm relative to the own

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from digit.errors import UserError
+from digit.prediction import DepthAxis
 from digit.skeleton import PART_CLASSES
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ class Variant:
     backbone: Backbone = "hrnet-w32"
     segmentation: Segmentation | None = None
     own_backbone: bool = False  # its backbone is part of it, and no other can take its place
+    depth_axis: DepthAxis = "camera"
 
 
 POSE = ("handedness", "pose", "root_depth")
@@ -112,7 +114,7 @@ VARIANTS: dict[str, Variant] = {
         Variant(
             "digit-lite", "ours, after Fig. 2", "digit-lite",
             _end_to_end(("heatmap", "pose", "bone", "parts", "handedness", "root_depth")),
-            backbone="lite", segmentation=Segmentation(), own_backbone=True,
+            backbone="lite", segmentation=Segmentation(), own_backbone=True, depth_axis="crop",
         ),
     )
 }  # fmt: skip

@@ -5,8 +5,9 @@ from typing import Protocol
 
 import numpy as np
 
-from digit.prediction import CROP_SIZE, Prediction, Prior
+from digit.prediction import CROP_SIZE, DepthAxis, Prediction, Prior
 from digit.skeleton import ROOTS
+from digit.variants import find
 
 PRIOR_SHAPE = (len(ROOTS), 4)
 _NO_PRIOR = np.zeros(PRIOR_SHAPE, np.float32)
@@ -35,6 +36,7 @@ class LoadedBackend:
         self.model = model
         self.weights_sha256 = weights_sha256
         self.why = why  # one sentence: why this backend was chosen
+        self._depth_axis: DepthAxis = find(model).depth_axis
         self.session: Session | None = session
 
     def __call__(self, crop: np.ndarray, prior: Prior | None = None) -> Prediction:
@@ -57,7 +59,8 @@ class LoadedBackend:
 
         def answer() -> Prediction:
             joints_2p5d, confidence, part_labels, handedness, root_depth_mm = (_readonly(array[0]) for array in wait())
-            return Prediction(joints_2p5d, confidence, part_labels, handedness, float(root_depth_mm))
+            root_mm = float(root_depth_mm)
+            return Prediction(joints_2p5d, confidence, part_labels, handedness, root_mm, self._depth_axis)
 
         return answer
 

@@ -105,7 +105,7 @@ def examples(networks: "Sequence[nn.Module]", index: Index, joint: int | None, d
 def _answers(network: "nn.Module", index: Index, loaded: Sequence[Loaded], source: Any, device: str) -> list[Answer]:
     import torch
 
-    from digit.predict import decode, part_labels, takes_prior
+    from digit.predict import decode, depth_axis, part_labels, takes_prior
 
     with torch.inference_mode():
         image = torch.from_numpy(np.stack([one.image for one in loaded])).to(device).permute(0, 3, 1, 2).float() / 255
@@ -121,7 +121,8 @@ def _answers(network: "nn.Module", index: Index, loaded: Sequence[Loaded], sourc
     answers: list[Answer] = []
     for k, one in enumerate(loaded):
         sample = index[one.row]
-        joints_mm = lift(sample, joints[k], hands[k], float(relative[k]), given_roots_mm(sample, source))
+        roots, axis = given_roots_mm(sample, source), depth_axis(network)
+        joints_mm = lift(sample, joints[k], hands[k], float(relative[k]), roots, axis)
         answers.append(
             Answer(joints[k], joints_mm, confidence[k], hands[k], maps[k], None if labels is None else labels[k])
         )

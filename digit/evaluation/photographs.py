@@ -15,10 +15,12 @@ from digit.evaluation.annotations import Annotation, read_image
 from digit.geometry import (
     affine_from_bbox,
     apply_affine,
+    axis_of,
     invert_affine,
     joints_from_2p5d,
     root_depths,
     square_bbox,
+    wrists_along,
 )
 from digit.landmarker import HandLandmarks, prior_from_hands
 from digit.metrics import bbox_size, handedness_accuracy, joint_errors, nme, pck
@@ -83,8 +85,10 @@ def _lift(annotation: Annotation, prediction: Prediction, image_from_crop: np.nd
         return None
     right_mm, left_mm = (annotation.joints_mm[SLOTS[side]][WRIST, 2] for side in SIDES)
     present = np.array([annotation.joint_valid[SLOTS[side]].any() for side in SIDES], np.float64)
-    roots_mm = root_depths(right_mm, left_mm, prediction.root_depth_mm, present)
-    return joints_from_2p5d(prediction.joints_2p5d, image_from_crop, annotation.K, roots_mm)
+    axis = axis_of(prediction.depth_axis, image_from_crop, annotation.K)
+    along = wrists_along(prediction.joints_2p5d, image_from_crop, annotation.K, axis)
+    roots_mm = root_depths(right_mm, left_mm, prediction.root_depth_mm, present, along)
+    return joints_from_2p5d(prediction.joints_2p5d, image_from_crop, annotation.K, roots_mm, axis)
 
 
 def measure_landmarker(annotations: Iterable[Annotation], see_hands: SeeHands) -> list[PhotographResult]:

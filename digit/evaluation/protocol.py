@@ -19,14 +19,16 @@ from digit.evaluation.silhouettes import overlap
 from digit.geometry import (
     Array,
     affine_from_bbox,
+    axis_of,
     invert_affine,
     joints_from_2p5d,
     root_depths,
     square_bbox,
+    wrists_along,
 )
 from digit.interhand import Index, Sample, read_parts, read_picture, say_skipped
 from digit.landmarker import HandLandmarks, prior_from_hands
-from digit.prediction import CROP_SIZE
+from digit.prediction import CROP_SIZE, DepthAxis
 from digit.skeleton import JOINTS_PER_HAND, PART_CLASSES, ROOTS, WRIST
 
 if TYPE_CHECKING:
@@ -153,7 +155,14 @@ def given_roots_mm(sample: Sample, source: RootDepths) -> Array:
     return np.where(sample.root_known, depths, np.nan)
 
 
-def lift(sample: Sample, joints_2p5d: np.ndarray, handedness: np.ndarray, relative_mm: float, roots: Array) -> Array:
+def lift(
+    sample: Sample,
+    joints_2p5d: np.ndarray,
+    handedness: np.ndarray,
+    relative_mm: float,
+    roots: Array,
+    depth_axis: DepthAxis = "camera",
+) -> Array:
     """The predicted pose (42, 3) in camera space, DIGIT eq. 2-5.
 
     Two hands always stand at the predicted relative depth, whatever the predicted handedness, so that no given depth of
@@ -162,8 +171,11 @@ def lift(sample: Sample, joints_2p5d: np.ndarray, handedness: np.ndarray, relati
     """
     right_mm, left_mm = np.where(np.isnan(roots), roots[::-1], roots)
     right_counts = np.ones(2) if sample.interacting else handedness if np.isfinite(roots).all() else np.zeros(2)
-    roots_mm = root_depths(right_mm, left_mm, relative_mm, right_counts)
-    return joints_from_2p5d(joints_2p5d, invert_affine(crop_of(sample)), sample.K, roots_mm)
+    image_from_crop = invert_affine(crop_of(sample))
+    axis = axis_of(depth_axis, image_from_crop, sample.K)
+    along = wrists_along(joints_2p5d, image_from_crop, sample.K, axis)
+    roots_mm = root_depths(right_mm, left_mm, relative_mm, right_counts, along)
+    return joints_from_2p5d(joints_2p5d, image_from_crop, sample.K, roots_mm, axis)
 
 
 def run(
@@ -185,12 +197,12 @@ def run(
     """
     import torch
 
-    from digit.predict import LABEL_SIZE, Decoded, decode, part_labels, takes_prior
+    from digit.predict import LABEL_SIZE, Decoded, decode, depth_axis, part_labels, takes_prior
 
     source = root_depths_from or root_depth_source(index)
     if source == "rootnet" and root_depth_source(index) != "rootnet":
         raise UserError("RootNet's root depths are missing for some samples; give their file or take the true depths.")
-    with_prior = takes_prior(network)
+    with_prior, axis = takes_prior(network), depth_axis(network)
     network = network.eval().to(device)
     joints_mm = np.full((len(index), len(ROOTS), 3), np.nan, np.float32)
     handedness = np.full((len(index), 2), np.nan)
@@ -215,7 +227,7 @@ def run(
             for k, one in enumerate(loaded):
                 sample = index[one.row]
                 roots = given_roots_mm(sample, source)
-                joints_mm[one.row] = lift(sample, joints[k], hands[k], float(relative[k]), roots)
+                joints_mm[one.row] = lift(sample, joints[k], hands[k], float(relative[k]), roots, axis)
                 handedness[one.row] = hands[k]
                 overlaps[one.row] = overlap(sample, one.crop_from_image)
                 if all_parts and one.parts is not None:

@@ -6,9 +6,17 @@ import cv2
 import numpy as np
 
 from digit.crops import PART_SIZE, crop_parts, crop_picture
-from digit.geometry import CROP_MARGIN, Array, affine_from_bbox, apply_affine, invert_affine, square_bbox
+from digit.geometry import (
+    CROP_MARGIN,
+    Array,
+    affine_from_bbox,
+    apply_affine,
+    axis_of,
+    invert_affine,
+    square_bbox,
+)
 from digit.interhand import Sample
-from digit.prediction import CROP_SIZE
+from digit.prediction import CROP_SIZE, DepthAxis
 from digit.skeleton import JOINTS_PER_HAND, SLOTS, WRIST, mirrored_joints, mirrored_parts
 
 
@@ -19,11 +27,11 @@ class Crop:
     image: np.ndarray  # (256, 256, 3) uint8 RGB
     parts: np.ndarray  # (128, 128) uint8 part classes
     parts_valid: bool  # False: the set has no mask of this picture, parts are all background
-    joints_2p5d: np.ndarray  # (42, 3) float32: crop pixels, mm relative to the own wrist
+    joints_2p5d: np.ndarray  # (42, 3) float32: crop pixels, mm relative to the own wrist along the depth axis
     joint_valid: np.ndarray  # (42,) bool: annotated, inside the crop, and its wrist is known
     hands: np.ndarray  # (2,) bool: right, left present
     hands_valid: bool  # False: nobody said which hands there are
-    root_depth_mm: float  # left wrist z - right wrist z; 0 unless valid
+    root_depth_mm: float  # left wrist - right wrist along the depth axis; 0 unless valid
     root_valid: bool  # both hands are there and both wrists known
     crop_from_image: Array  # (2, 3), a flip included
     flipped: bool  # the hands changed sides
@@ -56,6 +64,7 @@ class Augmentation:
     replicate_share: float = 0.0  # of the samples whose edge pixels go on outside the picture, instead of black
     joint_margin: float | None = None  # crop around the valid joints, grown by this share; None: the annotated box
     empty_share: float = 0.0  # of the samples that are a crop without hands instead
+    depth_axis: DepthAxis = "camera"  # that of the variant which learns
 
     def still(self) -> "Augmentation":
         """The same crops, unchanged."""
@@ -75,7 +84,9 @@ class Augmentation:
 PAPER = Augmentation()
 #: digit-lite's: crops of a webcam come from tracked joints, not from annotated boxes, and run over the picture's edge;
 #: and a track may be left behind on a face. The pictures' own views turn the hands, so that less is left to do here.
-WEBCAM = Augmentation(shift=0.12, rotation_std_deg=25.0, replicate_share=0.5, joint_margin=0.06, empty_share=0.06)
+WEBCAM = Augmentation(
+    shift=0.12, rotation_std_deg=25.0, replicate_share=0.5, joint_margin=0.06, empty_share=0.06, depth_axis="crop"
+)  # fmt: skip
 
 
 def draw_warp(rng: np.random.Generator, how: Augmentation = PAPER) -> Warp:
@@ -117,6 +128,7 @@ def cut(
     bbox: np.ndarray,
     warp: Warp,
     part_size: int = PART_SIZE,
+    depth_axis: DepthAxis = "camera",
 ) -> Crop:
     """Take the crop of a labelled picture.
 
@@ -126,7 +138,8 @@ def cut(
         bbox: (4,) x, y, width, height in picture pixels (`bbox_of`).
     """
     affine = crop_from_image(bbox, warp)
-    z_mm = sample.joints_mm[:, 2].reshape(2, JOINTS_PER_HAND)
+    axis = axis_of(depth_axis, invert_affine(affine), sample.K)
+    z_mm = (sample.joints_mm @ axis).reshape(2, JOINTS_PER_HAND)
     relative_z_mm = (z_mm - z_mm[:, WRIST:]).reshape(-1)
     known = sample.joint_valid & np.repeat(sample.root_known, JOINTS_PER_HAND)
     root_valid = bool(sample.hands.all() and sample.root_known.all())

@@ -79,7 +79,9 @@ class CropDataset(Dataset[dict[str, torch.Tensor]]):
         """Sample ``i`` under a warp. Raises UserError when its files cannot be read."""
         sample = self.index[i]
         picture = read_picture(sample.image_path)
-        return cut(sample, picture, _parts(sample, picture), bbox_of(sample, self.augmentation), warp, self.part_size)
+        how = self.augmentation
+        parts = _parts(sample, picture)
+        return cut(sample, picture, parts, bbox_of(sample, how), warp, self.part_size, how.depth_axis)
 
     def __getitem__(self, i: int) -> dict[str, torch.Tensor]:
         rng = np.random.default_rng([self.seed, i])

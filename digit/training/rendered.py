@@ -36,7 +36,8 @@ class RenderedDataset(Dataset[Batch]):
             return tensors(empty_crop(rng, self.part_size), np.zeros((42, 4), np.float32))
         warp = draw_warp(rng, self.augmentation)
         sample, image, parts = self._picture(i)
-        crop = cut(sample, image, parts, bbox_of(sample, self.augmentation), warp, self.part_size)
+        how = self.augmentation
+        crop = cut(sample, image, parts, bbox_of(sample, how), warp, self.part_size, how.depth_axis)
         return tensors(crop, draw_prior(crop, rng) if self.prior else np.zeros((42, 4), np.float32))
 
     def _picture(self, i: int) -> tuple[Sample, np.ndarray, np.ndarray]:

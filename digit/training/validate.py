@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from digit import metrics
-from digit.geometry import invert_affine, joints_from_2p5d
+from digit.geometry import axis_of, invert_affine, joints_from_2p5d, root_depths, wrists_along
 from digit.interhand import Index, splits_of
 from digit.predict import Decoded, decode, takes_prior
 from digit.skeleton import JOINTS_PER_HAND, WRIST
@@ -139,11 +139,13 @@ def _errors_mm(found: Answers, dataset: CropDataset) -> tuple[np.ndarray, np.nda
         sample = dataset.index[i]
         image_from_crop = invert_affine(crop_from_image(bbox_of(sample, dataset.augmentation), Warp()))
         depths = sample.joints_mm[[right, left], 2]
-        pose = joints_from_2p5d(joints, image_from_crop, sample.K, depths)
+        axis = axis_of(dataset.augmentation.depth_axis, image_from_crop, sample.K)
+        pose = joints_from_2p5d(joints, image_from_crop, sample.K, depths, axis)
         errors.append(metrics.root_relative_errors_mm(pose, sample.joints_mm, found.valid[i]))
         if found.both[i]:
-            depths = np.array([depths[0], depths[0] + relative_mm])
-            pose = joints_from_2p5d(joints, image_from_crop, sample.K, depths)
+            along = wrists_along(joints, image_from_crop, sample.K, axis)
+            depths = root_depths(depths[0], depths[1], relative_mm, np.ones(2), along)
+            pose = joints_from_2p5d(joints, image_from_crop, sample.K, depths, axis)
             apart = (pose[left] - pose[right]) - (sample.joints_mm[left] - sample.joints_mm[right])
             root_errors.append(float(np.linalg.norm(apart)))
     return np.stack(errors), np.array(root_errors)

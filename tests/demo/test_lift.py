@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from demo.lift import Lift, combined_roots_mm, intrinsics
-from digit.geometry import ADULT_BONES_MM, project
+from digit.geometry import ADULT_BONES_MM, axis_of, invert_affine, joints_2p5d_from_3d, project
+from digit.prediction import DepthAxis
 from digit.skeleton import BONES, WRIST
 from tests.demo.scripted import SHAPE
 
@@ -87,3 +88,19 @@ def test_intrinsics_prefer_the_focal_length() -> None:
     assert K[0, 0] == 600
     assert K[:2, 2].tolist() == [319.5, 239.5]
     assert intrinsics((480, 640, 3), None, 90.0)[0, 0] == pytest.approx(320)
+
+
+def test_depths_along_the_crop_are_lifted_to_the_same_hands() -> None:
+    """The same two hands at the picture's side, told along the camera's axis and along the crop's."""
+    joints_mm = np.concatenate([adult_hand(500, 120), adult_hand(560, 260)])
+    present = np.array([True, True])
+    corner = np.array([[1.0, 0, 300], [0, 1, 200]])
+    crop_from_image = invert_affine(corner)
+    axes: tuple[DepthAxis, ...] = ("camera", "crop")
+    for depth_axis in axes:
+        axis = axis_of(depth_axis, corner, K)
+        joints_2p5d, _ = joints_2p5d_from_3d(joints_mm, crop_from_image, K, axis)
+        relative_mm = float((joints_mm[2 * 21 - 1] - joints_mm[20]) @ axis)
+        _, lifted_mm = Lift()(joints_2p5d, np.ones(42), relative_mm, present, corner, K, depth_axis)
+        assert lifted_mm == pytest.approx(joints_mm, abs=0.5)
+    assert np.degrees(np.arccos(axis_of("crop", corner, K)[2])) > 10  # so the two told different depths

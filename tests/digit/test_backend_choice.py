@@ -136,6 +136,6 @@ def test_a_crop_is_not_copied_on_its_way():
 
         def close(self) -> None: ...
 
-    backends.LoadedBackend(Seen(), "seen", "none", "0", "for a test.")(CROP, PRIOR)
+    backends.LoadedBackend(Seen(), "seen", "baseline", "0", "for a test.")(CROP, PRIOR)
     assert np.shares_memory(given[0], CROP)
     assert np.shares_memory(given[1], PRIOR)

@@ -13,9 +13,9 @@ from digit.errors import UserError
 from digit.evaluation import clips
 from digit.evaluation.annotations import Annotation, read_annotations
 from digit.evaluation.photographs import landmarker_result, measure_network, network_result, summary
-from digit.geometry import affine_from_bbox, invert_affine, joints_2p5d_from_3d, project, square_bbox
+from digit.geometry import affine_from_bbox, axis_of, invert_affine, joints_2p5d_from_3d, project, square_bbox
 from digit.landmarker import HandLandmarks
-from digit.prediction import Prediction
+from digit.prediction import DepthAxis, Prediction
 from digit.skeleton import SLOTS
 
 K = np.array([[400.0, 0.0, 160.0], [0.0, 400.0, 120.0], [0.0, 0.0, 1.0]])
@@ -61,11 +61,14 @@ def annotations_path(tmp_path: Path) -> Path:
     return path
 
 
-def prediction_for(annotation: Annotation, shift_px: float = 0.0, swapped: bool = False) -> Prediction:
+def prediction_for(
+    annotation: Annotation, shift_px: float = 0.0, swapped: bool = False, depth_axis: DepthAxis = "camera"
+) -> Prediction:
     """What a network would answer that is off by ``shift_px`` of the photograph in x."""
     crop_from_image = affine_from_bbox(square_bbox(annotation.bbox))
     joints_mm = np.concatenate([hand_mm((-60, 0, 500), 1), hand_mm((60, 10, 540), 2)])
-    joints_2p5d, (right_mm, left_mm) = joints_2p5d_from_3d(joints_mm, crop_from_image, K)
+    axis = axis_of(depth_axis, invert_affine(crop_from_image), K)
+    joints_2p5d, _ = joints_2p5d_from_3d(joints_mm, crop_from_image, K, axis)
     joints_2p5d[:, 0] += shift_px * crop_from_image[0, 0]
     if swapped:
         joints_2p5d = np.roll(joints_2p5d, 21, axis=0)
@@ -75,7 +78,8 @@ def prediction_for(annotation: Annotation, shift_px: float = 0.0, swapped: bool 
         confidence=np.ones(42, np.float32),
         part_labels=np.zeros((128, 128), np.uint8),
         handedness=np.array([1.0, 0.0]) if truth is None else truth.astype(np.float32),
-        root_depth_mm=float(left_mm - right_mm),
+        root_depth_mm=float((joints_mm[41] - joints_mm[20]) @ axis),
+        depth_axis=depth_axis,
     )
 
 
@@ -106,10 +110,11 @@ def seen_hand(joints_px: np.ndarray, side: str = "right") -> HandLandmarks:
     return HandLandmarks(side, 0.9, joints_px, np.zeros((21, 3), np.float32))
 
 
-def test_perfect_answer_has_no_error(annotations_path: Path) -> None:
+@pytest.mark.parametrize("depth_axis", ["camera", "crop"])
+def test_perfect_answer_has_no_error(annotations_path: Path, depth_axis: DepthAxis) -> None:
     for annotation in read_annotations(annotations_path):
         image_from_crop = invert_affine(affine_from_bbox(square_bbox(annotation.bbox)))
-        result = network_result(annotation, prediction_for(annotation), image_from_crop)
+        result = network_result(annotation, prediction_for(annotation, depth_axis=depth_axis), image_from_crop)
         for hand in result.hands:
             assert np.nanmax(hand.errors_px) == pytest.approx(0.0, abs=1e-6)
             if annotation.joints_mm is not None:

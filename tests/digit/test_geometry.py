@@ -89,16 +89,37 @@ def test_root_depths_eq_4_and_5():
     assert geometry.root_depths(600, 700, -40, np.array([0.4, 0.8])).tolist() == [600, 700]
 
 
-@given(st.integers(0, 2**32 - 1), boxes, st.floats(-180, 180))
-def test_2p5d_round_trip(seed, box, rotation):
+@given(st.integers(0, 2**32 - 1), boxes, st.floats(-180, 180), st.sampled_from(["camera", "crop"]))
+def test_2p5d_round_trip(seed, box, rotation, depth_axis):
     joints_mm = np.concatenate([hand_mm(seed), hand_mm(seed + 1, (-60, 10, 620))])
     crop_from_image = geometry.affine_from_bbox(geometry.square_bbox(box), rotation_deg=rotation)
-    joints_2p5d, roots_mm = geometry.joints_2p5d_from_3d(joints_mm, crop_from_image, K)
+    image_from_crop = geometry.invert_affine(crop_from_image)
+    axis = geometry.axis_of(depth_axis, image_from_crop, K)
+    joints_2p5d, roots_mm = geometry.joints_2p5d_from_3d(joints_mm, crop_from_image, K, axis)
     assert roots_mm.tolist() == [500, 620]
     assert joints_2p5d[20, 2] == joints_2p5d[41, 2] == 0
-    image_from_crop = geometry.invert_affine(crop_from_image)
-    back = geometry.joints_from_2p5d(joints_2p5d, image_from_crop, K, roots_mm)
+    back = geometry.joints_from_2p5d(joints_2p5d, image_from_crop, K, roots_mm, axis)
     assert np.allclose(back, joints_mm, atol=1e-5)
+    along = geometry.wrists_along(joints_2p5d, image_from_crop, K, axis)
+    relative_mm = float((joints_mm[41] - joints_mm[20]) @ axis)
+    assert np.allclose(geometry.root_depths(500, 1, relative_mm, np.ones(2), along), [500, 620])
+
+
+def test_depths_along_the_crop_are_the_same_wherever_the_camera_looks():
+    hand = np.concatenate([hand_mm(1), hand_mm(2, (60, 10, 520))])
+    found = []
+    for degrees in (0, 25):
+        turn = np.radians(degrees)
+        camera = np.array([[np.cos(turn), 0, np.sin(turn)], [0, 1, 0], [-np.sin(turn), 0, np.cos(turn)]])
+        joints_mm = hand @ camera.T
+        centre = geometry.project(camera @ hand.mean(axis=0), K)
+        crop_from_image = geometry.affine_from_bbox([*(centre - 100), 200, 200])
+        axis = geometry.axis_of("crop", geometry.invert_affine(crop_from_image), K)
+        assert np.isclose(np.linalg.norm(axis), 1)
+        assert np.allclose(geometry.project(axis, K), centre)
+        found.append(geometry.joints_2p5d_from_3d(joints_mm, crop_from_image, K, axis)[0][:, 2])
+    assert np.allclose(*found)
+    assert geometry.axis_of("camera", np.eye(2, 3), K).tolist() == [0, 0, 1]
 
 
 def test_a_hand_without_depth_is_nan_alone():

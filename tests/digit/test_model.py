@@ -3,8 +3,9 @@ import pytest
 import torch
 
 from digit import checkpoint, heatmap
-from digit.lite import DigitLite
+from digit.lite import DigitLite, pose_of
 from digit.model import DigitOutput, DigitW32
+from digit.predict import decode
 from tests.digit import golden
 
 
@@ -61,3 +62,18 @@ def test_every_weight_learns():
     torch.stack([value.square().mean() for value in output]).sum().backward()
     without = [name for name, parameter in network.named_parameters() if parameter.grad is None]
     assert not without
+
+
+def test_digit_lite_reads_the_root_depth_off_its_own_pose():
+    torch.manual_seed(0)
+    network = DigitLite().eval()
+    output = network(torch.rand(2, 3, 256, 256))
+    pose = pose_of(output.heatmap_logits, output.depth_maps).unflatten(1, (42, 3))
+    joints = decode(output).joints_2p5d
+    half = torch.tensor([63 * 4 / 2, 63 * 4 / 2, 200.0])
+    torch.testing.assert_close(pose * half + half * torch.tensor([1.0, 1.0, 0.0]), joints, atol=1e-2, rtol=0)
+    output.root_depth_logits.sum().backward()
+    # The root depth does not bend the pose: nothing of it reaches the heads of the pose.
+    assert network.heatmaps.weight.grad is None and network.depths.weight.grad is None
+    assert network.root_from_pose[0].weight.grad is not None
+    assert (network.root_from_pose[0].weight.grad[:, 160:] != 0).any()

@@ -10,6 +10,7 @@ from digit.errors import UserError
 from digit.hrnet import HRNetW32
 from digit.internet import InterNetOutput
 from digit.model import DigitOutput, DigitW32
+from digit.predict import depth_axis
 from digit.resnet import ResNet50
 from digit.variants import BACKBONES, GRAPH_CODE, VARIANTS, build, find
 from tests.test_layers import imports, sources
@@ -207,3 +208,8 @@ def test_an_untrained_network_sees_its_picture(backbone: str):
         output = network(torch.stack((torch.rand(3, 64, 64), torch.zeros(3, 64, 64))))
     for name, value in output._asdict().items():
         assert (value[0] - value[1]).abs().mean() > 0.01 * value.std(), name
+
+
+@pytest.mark.parametrize("name", ["baseline/lite", "digit-lite"])
+def test_a_network_and_its_variant_measure_depth_along_the_same_axis(name: str):
+    assert depth_axis(build(name)) == find(name).depth_axis == ("crop" if name == "digit-lite" else "camera")
