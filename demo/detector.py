@@ -97,7 +97,8 @@ class LandmarkDetector:
     def close(self) -> None:
         """Free the networks."""
         self._opening.shutdown()
-        self._landmarker.close()
+        with quiet_stderr():
+            self._landmarker.close()
 
 
 class PunctualDetector:

@@ -2,6 +2,7 @@
 
     python -m digit.export WEIGHTS OUT.onnx    or OUT.xml
 
+digit-lite's depths point along the view through the crop's centre (`digit.geometry.axis_of`).
 The graph takes ``crop`` (B, 256, 256, 3) uint8 RGB, and ``prior`` (B, 42, 4) float32 where the network takes one. It
 answers the fields of `digit.predict.PredictionTensors`, by name. What was written is run once and compared to PyTorch.
 """

@@ -122,10 +122,11 @@ def train(run: Run) -> Path:
                 factor = recipe.schedule.factor(learner.step - first, length)
                 for group in learner.optimizer.param_groups:
                     group["lr"] = group["base"] * factor
+                taken = list(islice(batches, recipe.batch // (micro * process.size)))
+                # Only now: the first batch after a start draws random numbers of its own.
                 torch.manual_seed((run.seed * 1_000_003 + learner.step) * 1_009 + process.rank)
                 terms = optimise(
-                    shared, learner.optimizer, learner.scaler, objective(variant, stage, run.likelihood),
-                    list(islice(batches, recipe.batch // (micro * process.size))),
+                    shared, learner.optimizer, learner.scaler, objective(variant, stage, run.likelihood), taken,
                     precision=run.precision, prior=takes_prior(learner.net), size=run.size, clip=recipe.clip,
                 )  # fmt: skip
                 if learner.averaged is not None:
