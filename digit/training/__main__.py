@@ -64,6 +64,10 @@ def arguments() -> argparse.ArgumentParser:
     changed.add_argument("--optimizer", choices=("adam", "adamw", "muon"))
     changed.add_argument("--trunk-rate", type=float, help="that of the backbone's trunk; 0 freezes it")
     changed.add_argument("--trunk-from", type=int, choices=range(5), help="a lite trunk's first stage that learns")
+    changed.add_argument("--trunk-pull", type=float, help="weight decay of a learning lite trunk towards --pull-to")
+    changed.add_argument(
+        "--pull-to", type=Path, metavar="FILE", help="MediaPipe's hand_landmark_full.tflite, see --trunk-pull"
+    )
     changed.add_argument("--decay", type=int, help="digit-lite: last steps, over which the rate falls to zero")
     changed.add_argument("--no-augment", dest="augment", action="store_false", help="the same crops in each epoch")
     changed.add_argument(
@@ -110,7 +114,7 @@ def recipe(args: argparse.Namespace) -> "Recipe":
         if not isinstance(found.schedule, WarmupStableDecay):
             raise UserError(f"--decay belongs to digit-lite's recipe; {args.variant} drops its rate in steps.")
         found = replace(found, schedule=replace(found.schedule, decay=args.decay))
-    names = ("batch", "rate", "optimizer", "trunk_rate", "trunk_from")
+    names = ("batch", "rate", "optimizer", "trunk_rate", "trunk_from", "trunk_pull")
     changes: dict[str, Any] = {name: getattr(args, name) for name in names}
     return replace(found, **{name: v for name, v in changes.items() if v is not None})
 

@@ -18,6 +18,7 @@ from digit.geometry import (
 from digit.interhand import Sample
 from digit.prediction import CROP_SIZE, DepthAxis
 from digit.skeleton import JOINTS_PER_HAND, SLOTS, WRIST, mirrored_joints, mirrored_parts
+from digit.training.looks import restyled
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,6 +65,7 @@ class Augmentation:
     replicate_share: float = 0.0  # of the samples whose edge pixels go on outside the picture, instead of black
     joint_margin: float | None = None  # crop around the valid joints, grown by this share; None: the annotated box
     empty_share: float = 0.0  # of the samples that are a crop without hands instead
+    restyle_share: float = 0.0  # of the samples in a look that no camera gives (`digit.training.looks`)
     depth_axis: DepthAxis = "camera"  # that of the variant which learns
 
     def still(self) -> "Augmentation":
@@ -77,6 +79,7 @@ class Augmentation:
             colour=0.0,
             replicate_share=0.0,
             empty_share=0.0,
+            restyle_share=0.0,
         )
 
 
@@ -85,7 +88,8 @@ PAPER = Augmentation()
 #: digit-lite's: crops of a webcam come from tracked joints, not from annotated boxes, and run over the picture's edge;
 #: and a track may be left behind on a face. The pictures' own views turn the hands, so that less is left to do here.
 WEBCAM = Augmentation(
-    shift=0.12, rotation_std_deg=25.0, replicate_share=0.5, joint_margin=0.06, empty_share=0.06, depth_axis="crop"
+    shift=0.12, rotation_std_deg=25.0, replicate_share=0.5, joint_margin=0.06, empty_share=0.06, restyle_share=0.7,
+    depth_axis="crop",
 )  # fmt: skip
 
 
@@ -162,6 +166,13 @@ def cut(
     inside = np.all((crop.joints_2p5d[:, :2] >= 0) & (crop.joints_2p5d[:, :2] <= CROP_SIZE - 1), axis=1)
     tinted = np.clip(crop.image * np.array(warp.colour, np.float32), 0, 255).astype(np.uint8)
     return replace(crop, image=tinted, joint_valid=crop.joint_valid & inside)
+
+
+def restyle(crop: Crop, rng: np.random.Generator, how: Augmentation) -> Crop:
+    """The crop in another look, as often as ``how`` says. Draws nothing where it never does."""
+    if how.restyle_share == 0 or rng.random() >= how.restyle_share:
+        return crop
+    return replace(crop, image=restyled(crop.image, crop.parts, rng))
 
 
 def flip(crop: Crop) -> Crop:

@@ -14,7 +14,7 @@ from digit import interhand
 from digit.crops import PART_SIZE
 from digit.errors import UserError
 from digit.interhand import Index, Sample, Subset, read_parts, read_picture
-from digit.training.augment import WEBCAM, Augmentation, Crop, Warp, bbox_of, cut, draw_warp
+from digit.training.augment import WEBCAM, Augmentation, Crop, Warp, bbox_of, cut, draw_warp, restyle
 from digit.training.empty import empty_crop, is_empty
 from digit.training.prior import draw_prior, seen_prior
 from digit.training.seen import Seen
@@ -86,10 +86,12 @@ class CropDataset(Dataset[dict[str, torch.Tensor]]):
     def __getitem__(self, i: int) -> dict[str, torch.Tensor]:
         rng = np.random.default_rng([self.seed, i])
         if is_empty(rng, self.augmentation):
-            return tensors(empty_crop(rng, self.part_size), np.zeros((42, 4), np.float32))
+            crop = restyle(empty_crop(rng, self.part_size), rng, self.augmentation)
+            return tensors(crop, np.zeros((42, 4), np.float32))
         warp = draw_warp(rng, self.augmentation)
         i, crop = self._whole_crop(i % len(self.index), warp)
-        return tensors(crop, self._prior(i, crop, rng))
+        prior = self._prior(i, crop, rng)
+        return tensors(restyle(crop, rng, self.augmentation), prior)
 
     def _prior(self, i: int, crop: Crop, rng: np.random.Generator) -> np.ndarray:
         seen = self.seen(self.index[i].image_path) if self.prior else None

@@ -21,6 +21,7 @@ class Recipe:
     weight_decay: float = 0.0
     trunk_rate: float | None = None  # of the backbone's trunk, 0 freezes it; None: as everything else
     trunk_from: int = 0  # first of a lite trunk's stages that learns; those before it stay frozen
+    trunk_pull: float = 0.0  # a learning lite trunk's weight decay towards `Run.pull_to`, per unit of its rate
     clip: float | None = None  # largest norm of the gradient
     averaged: bool = False  # validate and ship the moving average of the weights
     augmentation: Augmentation = PAPER_AUGMENTATION

@@ -11,7 +11,7 @@ from digit.geometry import Array
 from digit.interhand import Sample
 from digit.interhand_files import BBOX_OVER_JOINTS
 from digit.synth.generate import Picture, picture
-from digit.training.augment import Augmentation, bbox_of, cut, draw_warp
+from digit.training.augment import Augmentation, bbox_of, cut, draw_warp, restyle
 from digit.training.dataset import tensors
 from digit.training.empty import empty_crop, is_empty
 from digit.training.losses import Batch
@@ -33,12 +33,14 @@ class RenderedDataset(Dataset[Batch]):
     def __getitem__(self, i: int) -> Batch:
         rng = np.random.default_rng([self.seed, i])
         if is_empty(rng, self.augmentation):
-            return tensors(empty_crop(rng, self.part_size), np.zeros((42, 4), np.float32))
+            crop = restyle(empty_crop(rng, self.part_size), rng, self.augmentation)
+            return tensors(crop, np.zeros((42, 4), np.float32))
         warp = draw_warp(rng, self.augmentation)
         sample, image, parts = self._picture(i)
         how = self.augmentation
         crop = cut(sample, image, parts, bbox_of(sample, how), warp, self.part_size, how.depth_axis)
-        return tensors(crop, draw_prior(crop, rng) if self.prior else np.zeros((42, 4), np.float32))
+        prior = draw_prior(crop, rng) if self.prior else np.zeros((42, 4), np.float32)
+        return tensors(restyle(crop, rng, how), prior)
 
     def _picture(self, i: int) -> tuple[Sample, np.ndarray, np.ndarray]:
         """Picture ``i``; where its hands lie outside, one from behind the end in its place."""

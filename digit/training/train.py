@@ -29,6 +29,7 @@ from digit.predict import takes_prior
 from digit.prediction import CROP_SIZE
 from digit.training import checkpoints, seen, stages
 from digit.training.dataset import CropDataset, read_index
+from digit.training.leash import Leash
 from digit.training.loader import micro_batches
 from digit.training.losses import objective
 from digit.training.muon import Muon
@@ -59,6 +60,7 @@ class Run:
     likelihood: bool = False  # also learn from the likelihood of heatmaps and root-depth bins: for short runs
     trunk: Path | None = None  # published weights that a new run's backbone starts from
     start: Path | None = None  # weights that a new run starts from
+    pull_to: Path | None = None  # published weights that a learning trunk is pulled back to
     precision: Precision = "bf16"
     seed: int = 0
     device: str = "cpu"
@@ -103,6 +105,7 @@ def train(run: Run) -> Path:
         steps = _steps(run, None if not run.data else len(dataset))
         micro = _micro_batch(run, process)
         learner = _learner(run, process)
+        leash = _leash(run, learner)
         plan = list(_plan(variant.stages, steps))
         progress = Progress(process, run.out, learner.step, steps, recipe.batch, run.curves)
         stream = SampleStream(
@@ -129,6 +132,8 @@ def train(run: Run) -> Path:
                     shared, learner.optimizer, learner.scaler, objective(variant, stage, run.likelihood), taken,
                     precision=run.precision, prior=takes_prior(learner.net), size=run.size, clip=recipe.clip,
                 )  # fmt: skip
+                if leash is not None:
+                    leash(factor)
                 if learner.averaged is not None:
                     learner.averaged.update_parameters(learner.net)
                 learner.step += 1
@@ -321,6 +326,25 @@ def _frozen(trunk: nn.Module, recipe: Recipe) -> list[nn.Module]:
     return (
         [trunk.stem, *trunk.stages[: recipe.trunk_from]] if recipe.trunk_from and isinstance(trunk, HandTrunk) else []
     )
+
+
+def _leash(run: Run, learner: Learner) -> Leash | None:
+    """What pulls the learning part of a lite trunk back to published weights."""
+    if run.pull_to is None and not run.recipe.trunk_pull:
+        return None
+    if run.pull_to is None or not run.recipe.trunk_pull or not run.recipe.trunk_rate:
+        raise UserError("A trunk is pulled back while it learns: give --trunk-rate, --trunk-pull and --pull-to.")
+    from digit.training.pretrained import load_hand_trunk
+
+    trunk, anchor = _trunk(learner.net), HandTrunk()
+    if not isinstance(trunk, HandTrunk):
+        raise UserError(f"--pull-to belongs to variants with a lite trunk; {run.variant} has none.")
+    load_hand_trunk(anchor, run.pull_to)
+    frozen = {id(p) for part in _frozen(trunk, run.recipe) for p in part.parameters()}
+    pairs = [pair for pair in zip(trunk.parameters(), anchor.parameters(), strict=True) if id(pair[0]) not in frozen]
+    device = next(trunk.parameters()).device
+    share = run.recipe.trunk_rate * run.recipe.trunk_pull
+    return Leash([p for p, _ in pairs], [p.detach().to(device) for _, p in pairs], share)
 
 
 def enter(net: nn.Module, stage: Stage, recipe: Recipe) -> None:

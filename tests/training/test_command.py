@@ -22,6 +22,9 @@ def test_options_change_single_values_of_the_recipe() -> None:
     assert lite.schedule == WarmupStableDecay(200, 7) and lite.averaged
 
 
+PULLED = ["--trunk-rate", "1", "--trunk-pull", "9", "--pull-to", "x.tflite"]
+
+
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
@@ -30,6 +33,9 @@ def test_options_change_single_values_of_the_recipe() -> None:
         (["--variant", "digit", "--decay", "3"], "--decay belongs to digit-lite"),
         (["--variant", "baseline/lite", "--steps", "1", "--start", "nowhere.safetensors"], "nowhere.safetensors"),
         (["--variant", "baseline/lite", "--steps", "1", "--trunk", "x.tflite"], "x.tflite"),
+        (["--variant", "baseline/lite", "--steps", "1", "--trunk-pull", "9"], "--pull-to"),
+        (["--variant", "digit-lite", "--steps", "1", "--trunk-rate", "1", "--pull-to", "x.tflite"], "--trunk-pull"),
+        (["--variant", "digit", "--steps", "1", *PULLED], "lite trunk"),
         (["--variant", "baseline/lite"], "annotations"),
     ],
 )

@@ -18,7 +18,7 @@ from digit.training import checkpoints
 from digit.training import train as module
 from digit.training.recipe import LITE, PAPER, Recipe, recipe_of
 from digit.training.train import Run, Stopped, train
-from digit.variants import VARIANTS, find
+from digit.variants import VARIANTS, build, find
 from tests.interhand_set import write_set
 
 #: A step in a fraction of a second.
@@ -144,6 +144,20 @@ def test_a_trunk_thaws_from_a_stage_on(tiny_set: Path, tmp_path: Path) -> None:
     moved = {name for name in states[0]["net"] if not torch.equal(states[0]["net"][name], states[1]["net"][name])}
     parts = {".".join(name.split(".")[:3]) for name in moved if name.startswith("trunk.")}
     assert parts == {"trunk.stages.3", "trunk.stages.4"}
+
+
+def test_a_trunk_is_pulled_back(tiny_set: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So strongly that it ends where it is pulled to: what learns of it, not what is frozen."""
+    published = build("digit-lite").get_submodule("trunk").state_dict()
+    monkeypatch.setattr(
+        "digit.training.pretrained.load_hand_trunk", lambda trunk, file: trunk.load_state_dict(published)
+    )
+    recipe = replace(LITE, batch=2, trunk_rate=1e-4, trunk_from=3, trunk_pull=1e18, averaged=False)
+    found = weights(train(run(tiny_set, tmp_path, recipe, variant="digit-lite", pull_to=Path("file"))))
+    ours = {name.removeprefix("trunk."): tensor for name, tensor in found.items() if name.startswith("trunk.")}
+    ours = {name: tensor for name, tensor in ours.items() if name.endswith("weight")}  # biases begin as zeros
+    alike = {name for name, tensor in ours.items() if torch.equal(tensor, published[name])}
+    assert alike == {name for name in ours if name.startswith(("stages.3.", "stages.4."))}
 
 
 def test_the_first_format_of_digit_lite_is_resumed(tiny_set: Path, tmp_path: Path) -> None:
