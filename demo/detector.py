@@ -10,13 +10,12 @@ in the thread that looks.
 import os
 import sys
 import threading
-from collections import deque
 from collections.abc import Callable, Generator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Protocol
 
 import numpy as np
 
@@ -27,16 +26,12 @@ from digit.follower import MAX_HANDS, HandFollower, is_new
 from digit.landmarker import Landmarker, model_file
 
 Tell = Callable[[str], None]
-#: Whether the hands of a frame are wanted: with the frame itself, some frames later, or not at all.
-Look = Literal["now", "later", "no"]
 
 #: A sighting that is older than this says nothing about where the hands are now.
 STALE_NS = 400_000_000
 #: A palm is taken up from this probability on, as the landmark network still has to see a hand there. Of 508 hands on
 #: 300 rendered crops MediaPipe finds 278 at its own 0.5 (and 14 where none is), 295 at 0.3 (17), 297 at 0.15 (26).
 FOUND_AT = 0.3
-#: Frames from a look that may come later to its use: on two cores a look takes as long as two frames.
-LAG_FRAMES = 2
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,7 +55,7 @@ class Looker(Protocol):
 class Detector(Protocol):
     """Knows about hands, and looks when it is asked to."""
 
-    def __call__(self, frame: Frame, look: Look = "now", known: Sequence[Detection] = ()) -> Sighting | None:
+    def __call__(self, frame: Frame, look: bool = True, known: Sequence[Detection] = ()) -> Sighting | None:
         """What is known about the hands of this frame, perhaps from an earlier one; None when nothing is.
 
         ``known`` are hands of earlier sightings where they stand in this frame: a look begins with them.
@@ -101,45 +96,21 @@ class LandmarkDetector:
             self._landmarker.close()
 
 
-class PunctualDetector:
-    """Looks in a thread of its own, and what it sees comes in exactly `LAG_FRAMES` frames later.
+class PromptDetector:
+    """Looks when it is asked to, in the thread that asks, and answers with its last sighting when it is not."""
 
-    It answers with its last sighting until the next one. How fast the computer is decides how long a call waits, never
-    what it answers: the same frames and wishes give the same sightings every time.
-    """
-
-    def __init__(self, open_detector: Callable[[], Looker], lag_frames: int = LAG_FRAMES) -> None:
-        """``open_detector`` is called in the thread, which also closes what it gave."""
-        self._lag_frames = lag_frames
-        self._thread = ThreadPoolExecutor(1, "landmarks")
-        self._detector = self._thread.submit(open_detector)
-        self._frames = 0
-        self._underway: deque[tuple[int, Future[Sighting | None]]] = deque()
+    def __init__(self, looker: Looker) -> None:
+        self._looker = looker
         self._newest: Sighting | None = None
 
-    def __call__(self, frame: Frame, look: Look = "now", known: Sequence[Detection] = ()) -> Sighting | None:
-        """Raises what the detector raises, also while it was opened."""
-        self._frames += 1
-        if look != "no":
-            self._underway.append((self._frames, self._thread.submit(self._look, frame, known)))
-        lag_frames = 0 if look == "now" else self._lag_frames
-        while self._underway and self._underway[0][0] <= self._frames - lag_frames:
-            self._newest = self._underway.popleft()[1].result()
+    def __call__(self, frame: Frame, look: bool = True, known: Sequence[Detection] = ()) -> Sighting | None:
+        if look:
+            self._newest = self._looker(frame, known=known)
         return self._newest
 
     def close(self) -> None:
-        """End the thread, after the look that it is at."""
-        for _, look in self._underway:
-            look.cancel()
-        self._thread.submit(self._close)
-        self._thread.shutdown(wait=True)
-
-    def _look(self, frame: Frame, known: Sequence[Detection]) -> Sighting | None:
-        return self._detector.result()(frame, known=known)
-
-    def _close(self) -> None:
-        if self._detector.exception() is None:
-            self._detector.result().close()
+        """Free the networks."""
+        self._looker.close()
 
 
 class BackgroundDetector:
@@ -157,8 +128,8 @@ class BackgroundDetector:
         self._thread = threading.Thread(target=self._look, name="landmarks", daemon=True)
         self._thread.start()
 
-    def __call__(self, frame: Frame, look: Look = "now", known: Sequence[Detection] = ()) -> Sighting | None:
-        if look != "no":
+    def __call__(self, frame: Frame, look: bool = True, known: Sequence[Detection] = ()) -> Sighting | None:
+        if look:
             self._frames.put((frame, known))
         self._newest = self._sightings.take() or self._newest
         if self._newest is None or frame.time_ns - self._newest.time_ns > self._stale_ns:

@@ -1,28 +1,31 @@
 """One frame in, one Scene out: detect, place the crop, predict, decide on the sides, lift, smooth.
 
-A Pipeline has no thread of its own and is used in one. What it answers depends on the frames alone, unless its detector
-looks in the background (`demo.detector`).
+A Pipeline is used in one thread. What it answers depends on the frames alone, unless its detector looks in the
+background (`demo.detector`).
 
-A frame goes through four steps, so that its neighbours hide behind the network: `approach` follows the hands into its
-picture, `begin` starts the network, `settle` takes its answer and with it the place of the next crop, `finish` makes
-the Scene. While the network works on a frame, the frame before it is finished and shown, and the next one is decoded
-and approached. Two frames are under way at most, and the Scenes are those of one frame after the other.
+A frame goes through four steps, so that its neighbours hide behind the network: `approach` follows the landmarker's
+hands into its picture, `begin` starts the network, `settle` takes its answer and with it the place of the next crop,
+`finish` makes the Scene. While the network works on a frame, the frame before it is finished and shown. Where every
+frame counts (`Pipeline.scenes`), the next two are meanwhile decoded and approached.
 """
 
+from collections import deque
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import islice
 from time import monotonic_ns, perf_counter
 from types import MappingProxyType
 from typing import Literal, Protocol
 
+import cv2
 import numpy as np
 
+from demo.approach import Ahead, Approached, Approaching, InTurn, Standing
 from demo.crop import bbox_from_parts, cut, whole_frame_bbox
-from demo.detector import BackgroundDetector, Detector, Look, PunctualDetector, Sighting, open_detector
+from demo.detector import BackgroundDetector, PromptDetector, open_detector
 from demo.handedness import Handedness, mean_confidence
 from demo.lift import Lift, intrinsics
-from demo.prior import Carrier
 from demo.records import Detection, Frame, Hand, Loaded, Scene, Side
 from demo.settings import Settings
 from demo.smoothing import Smoothing
@@ -37,14 +40,10 @@ Tell = Callable[[str], None]
 
 _HANDS: tuple[tuple[Side, slice], ...] = (("right", SLOTS["right"]), ("left", SLOTS["left"]))
 
-#: The detector looks every so many frames: while two hands are tracked well, while one is and another may come, and
-#: while hands are tracked without the prior. Whenever there is doubt it looks at once.
-LOOK_EVERY_CALM, LOOK_EVERY_ALONE, LOOK_EVERY_NO_PRIOR = 4, 2, 15
-#: Doubt: fewer of a hand's joints could be followed in the picture, or it went so far since the last look, in sizes of
-#: a hand. On rendered clips of moving hands 0.9 of the joints asked for more looks and did no better.
-FOLLOWED_WELL, LOOK_AFTER_WAY = 0.6, 0.1
 #: A hand that is tracked well lies so near to the landmarker's on average, in hand sizes. Most do within 0.05.
 AGREED_AT = 0.15
+#: Frames that are approached while the network works on one: a look takes longer than a frame, but few frames need one.
+AHEAD = 2
 #: Mean confidence of a hand that is tracked well: 98 % of the hands placed well on rendered crops lie above it.
 WELL_TRACKED = 0.4
 
@@ -95,17 +94,13 @@ class Pipeline:
     ``settings`` may be replaced between two frames.
     """
 
-    def __init__(self, settings: Settings, backend: Backend, detector: Detector) -> None:
+    def __init__(self, settings: Settings, backend: Backend, approaching: Approaching) -> None:
         self.settings = settings
         self.backend = backend
-        self._detector = detector
+        self._approaching = approaching
         self._tracker, self._handedness = Tracker(), Handedness()
         self._lift, self._smoothing = Lift(), Smoothing()
-        self._carrier = Carrier()
-        self._since_look, self._way, self._calm = 0, 0.0, False
-        self._sighting: Sighting | None = None
-        self._approached: Frame | None = None
-        self._carried: tuple[Detection, ...] = ()
+        self._calm = False
 
     @property
     def loaded(self) -> Loaded:
@@ -115,40 +110,35 @@ class Pipeline:
 
     def __call__(self, frame: Frame) -> Scene:
         """The Scene of a frame. Frames come in the order of their time."""
-        return self.finish(self.settle(self.begin(frame)))
+        return self.finish(self.settle(self.begin(self.approach(frame))))
 
     def scenes(self, frames: Iterable[Frame]) -> Generator[Scene]:
         """The Scene of each frame, in order. What the caller does with a Scene overlaps the next frame's network."""
         source = iter(frames)
-        frame, settled = next(source, None), None
-        while frame is not None:
-            underway = self.begin(frame)
+        coming = deque(self.approach(frame) for frame in islice(source, AHEAD))
+        settled: Settled | None = None
+        while coming:
+            underway = self.begin(coming.popleft())
+            coming.extend(self.approach(frame) for frame in islice(source, 1))
             if settled is not None:
                 yield self.finish(settled)
-            frame = next(source, None)
-            if frame is not None:
-                self.approach(frame)
             settled = self.settle(underway)
         if settled is not None:
             yield self.finish(settled)
 
-    def approach(self, frame: Frame) -> None:
-        """Follow the landmarker's hands into the next frame. It may happen before the frame before it has settled."""
-        self._approached = frame
-        self._carried = () if self._sighting is None else self._carrier(frame, self._sighting)
-        self._since_look += 1
-        self._way += self._carrier.step
+    def approach(self, frame: Frame) -> Callable[[], Approached]:
+        """Ask for the landmarker's hands in a frame. Frames before it need not have settled."""
+        return self._approaching.start(frame, Standing(self._tracker.tracking, self._calm, self.settings.prior))
 
-    def begin(self, frame: Frame) -> Underway:
+    def begin(self, approach: Callable[[], Approached]) -> Underway:
         """Find the crop of a frame and start the network on it. The frame before must have settled."""
         timings, settings = Timings(), self.settings
         with timings.stage("detect"):
-            if self._approached is not frame:
-                self.approach(frame)
-            detections, fresh = self._detect(frame)
+            approached = approach()
+        frame, detections = approached.frame, approached.detections
         with timings.stage("track"):
             tracking = self._tracker.tracking
-            if fresh and detections:
+            if approached.fresh and detections:
                 self._tracker.sight(np.concatenate([hand.joints_px for hand in detections]))
             bbox = self._tracker.place(frame.image.shape)
             origin: CropOrigin = "track" if tracking else "detector"
@@ -207,31 +197,8 @@ class Pipeline:
 
     def close(self) -> None:
         """Free the network and the detector."""
-        self._detector.close()
+        self._approaching.close()
         self.backend.close()
-
-    def _detect(self, frame: Frame) -> tuple[tuple[Detection, ...], bool]:
-        """The detector's hands where they stand by now, and whether it saw them just now."""
-        before, look = self._sighting, self._look()
-        if look != "no":
-            self._since_look, self._way = 0, 0.0
-        self._sighting = self._detector(frame, look, self._carried)
-        if self._sighting is None:
-            return (), False
-        if before is None or self._sighting.time_ns != before.time_ns:
-            return self._carrier(frame, self._sighting), True
-        return self._carried, False
-
-    def _look(self) -> Look:
-        """What the last frames ask of the detector: nothing but what they show decides, so that it repeats."""
-        if not self._tracker.tracking:
-            return "now"
-        if not self.settings.prior:
-            return "no" if self._since_look < LOOK_EVERY_NO_PRIOR else "later"
-        if not self._calm or self._carrier.found < FOLLOWED_WELL or self._way > LOOK_AFTER_WAY:
-            return "now"
-        every = LOOK_EVERY_CALM if len(self._carried) == 2 else LOOK_EVERY_ALONE
-        return "later" if self._since_look >= every else "no"
 
     def _search(self, image: np.ndarray) -> np.ndarray | None:
         """(4,) a square around what the network takes for hands in the whole picture."""
@@ -319,20 +286,21 @@ def with_sides_swapped(prediction: Prediction) -> Prediction:
 
 def open_pipeline(settings: Settings, tell: Tell) -> Pipeline:
     """The live pipeline: its detector looks at the newest frame. Raises UserError, as does the pipeline later."""
-    return _open(settings, tell, BackgroundDetector(lambda: open_detector(settings.hand_model, tell)))
+    return _open(settings, tell, InTurn(BackgroundDetector(lambda: open_detector(settings.hand_model, tell))))
 
 
 def open_exact_pipeline(settings: Settings, tell: Tell) -> Pipeline:
-    """The pipeline for files: its detector answers at fixed frames, so that every run answers the same."""
-    return _open(settings, tell, PunctualDetector(lambda: open_detector(settings.hand_model, tell)))
+    """The pipeline for files: its detector answers for the frame that asks, so that every run is alike."""
+    return _open(settings, tell, Ahead(lambda: PromptDetector(open_detector(settings.hand_model, tell))))
 
 
-def _open(settings: Settings, tell: Tell, detector: Detector) -> Pipeline:
+def _open(settings: Settings, tell: Tell, approaching: Approaching) -> Pipeline:
     """Loads the network while the detector loads in its thread."""
     from digit.backends import load
 
+    cv2.setNumThreads(1)  # its pictures are small here: more threads wait for each other longer than they work
     try:
-        return Pipeline(settings, load(settings.backend, settings.model, settings.weights, tell), detector)
+        return Pipeline(settings, load(settings.backend, settings.model, settings.weights, tell), approaching)
     except BaseException:
-        detector.close()
+        approaching.close()
         raise

@@ -173,7 +173,7 @@ class Worker:
             underway = None
             if frame is not None and not self._stopping.is_set():
                 pipeline.settings = self._settings
-                underway = pipeline.begin(frame)
+                underway = pipeline.begin(pipeline.approach(frame))
             if settled is not None:
                 self._hand_out(pipeline.finish(settled))
             settled = None if underway is None else pipeline.settle(underway)

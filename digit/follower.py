@@ -13,6 +13,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from digit.backends.devices import openvino_threads
 from digit.errors import UserError
 from digit.geometry import invert_affine
 from digit.landmarker import HandLandmarks, SeenHand
@@ -120,7 +121,7 @@ def _compiled(task: Path) -> Any:
             steps = PrePostProcessor(model)
             steps.input().tensor().set_element_type(Type.u8)
             steps.input().preprocess().convert_element_type(Type.f32).scale(255.0)
-            compiled = core.compile_model(steps.build(), "CPU", {"PERFORMANCE_HINT": "LATENCY"})
+            compiled = core.compile_model(steps.build(), "CPU", {"PERFORMANCE_HINT": "LATENCY"} | openvino_threads())
     except (OSError, KeyError, zipfile.BadZipFile, RuntimeError) as error:
         raise UserError(f"{task} is not a MediaPipe hand landmarker model; check --hand-model.") from error
     return compiled.create_infer_request()

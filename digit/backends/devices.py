@@ -1,9 +1,11 @@
 """What this computer has, found out without importing torch, which would cost seconds."""
 
 import ctypes
+import os
 import re
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 
 def why_no_package(package: str) -> str:
@@ -53,3 +55,13 @@ def has_torch_tensorrt() -> bool:
 def has_tensorrt_rtx() -> bool:
     """TensorRT-RTX through ONNX Runtime."""
     return bool(find_spec("onnxruntime") and find_spec("onnxruntime_ep_nv_tensorrt_rtx"))
+
+
+def openvino_threads() -> dict[str, Any]:
+    """What OpenVINO has to be told of threads, if anything: of two cores it leaves one to the rest of the loop.
+
+    A crop on both is a quarter sooner done on an idle computer. But the threads wait for each other, and the loop has
+    work for the second core. With more cores OpenVINO's own choice, all of them for each crop, leaves time enough.
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return {"INFERENCE_NUM_THREADS": 1, "ENABLE_CPU_PINNING": False} if cores <= 2 else {}

@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 
 from digit.backends import check, exports
+from digit.backends.devices import openvino_threads
 from digit.backends.exports import Progress
 from digit.errors import UserError
 
@@ -125,7 +126,8 @@ def _compiled(folder: Path) -> Any:
         import openvino
 
         core: Any = openvino.Core()
-        return core.compile_model(str(folder / "predictor.xml"), "CPU", CONFIG).create_infer_request()
+        network = core.compile_model(str(folder / "predictor.xml"), "CPU", CONFIG | openvino_threads())
+        return network.create_infer_request()
 
     with ThreadPoolExecutor(max_workers=1) as thread:
         return thread.submit(compile_).result()

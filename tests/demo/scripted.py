@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from demo.detector import Look, Sighting
+from demo.detector import Sighting
 from demo.records import Detection, Frame
 from digit.prediction import Prediction
 from digit.skeleton import FIRST_PART, JOINTS, SIDES
@@ -86,8 +86,8 @@ class ColourDetector:
     closed: bool = False
     seen: Sighting | None = None
 
-    def __call__(self, frame: Frame, look: Look = "now", known: Sequence[Detection] = ()) -> Sighting | None:
-        if look == "no":
+    def __call__(self, frame: Frame, look: bool = True, known: Sequence[Detection] = ()) -> Sighting | None:
+        if not look:
             return self.seen
         self.looks += 1
         found = {} if self.blind else discs(frame.image)

@@ -3,13 +3,15 @@
 import threading
 import weakref
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from itertools import pairwise
 from time import monotonic, monotonic_ns, sleep
 
 import numpy as np
 import pytest
 
-from demo.detector import BackgroundDetector, Look, Sighting
+from demo.approach import Ahead, InTurn
+from demo.detector import BackgroundDetector, Sighting
 from demo.latest import Latest
 from demo.pipeline import Pipeline
 from demo.records import Detection, Frame, Scene
@@ -53,21 +55,21 @@ class SlowBackend(ColourBackend):
 
 
 class SlowDetector(ColourDetector):
-    def __call__(self, frame: Frame, look: Look = "now", known: Sequence[Detection] = ()) -> Sighting | None:
+    def __call__(self, frame: Frame, look: bool = True, known: Sequence[Detection] = ()) -> Sighting | None:
         sleep(0.2)
         return super().__call__(frame, look, known)
 
 
 def fast(settings: Settings, tell: Callable[[str], None]) -> Pipeline:
-    return Pipeline(settings, ColourBackend(), ColourDetector())
+    return Pipeline(settings, ColourBackend(), InTurn(ColourDetector()))
 
 
 def with_slow_backend(settings: Settings, tell: Callable[[str], None]) -> Pipeline:
-    return Pipeline(settings, SlowBackend(), ColourDetector())
+    return Pipeline(settings, SlowBackend(), InTurn(ColourDetector()))
 
 
 def with_slow_detector(settings: Settings, tell: Callable[[str], None]) -> Pipeline:
-    return Pipeline(settings, ColourBackend(), BackgroundDetector(SlowDetector))
+    return Pipeline(settings, ColourBackend(), InTurn(BackgroundDetector(SlowDetector)))
 
 
 @pytest.mark.parametrize(
@@ -97,7 +99,7 @@ def test_the_newest_frame_is_shown_and_nothing_grows(
 
 def test_a_slow_detector_does_not_slow_the_loop() -> None:
     camera, detector, scenes = Camera(frames=300), SlowDetector(), list[int]()
-    pipeline = Pipeline(Settings(), ColourBackend(), BackgroundDetector(lambda: detector))
+    pipeline = Pipeline(Settings(), ColourBackend(), InTurn(BackgroundDetector(lambda: detector)))
     worker = Worker(Settings(), lambda _: camera, lambda *_: pipeline)
     worker.tap = lambda scene: scenes.append(scene.frame.index)
     worker.start()
@@ -165,17 +167,28 @@ def test_skipped_frames_lie_evenly(work: float) -> None:
     assert max(gaps) <= int(np.ceil(work))
 
 
-def test_the_pipelines_overlap_changes_no_scene() -> None:
-    frames = [Frame(i, 33_000_000 * i, np.roll(PICTURE, i, axis=1)) for i in range(12)]
+def test_the_pipelines_overlap_loses_no_frame_and_repeats() -> None:
+    """However long looks and crops take, and whatever thread looks."""
+    frames = [Frame(i, 33_000_000 * i, np.roll(PICTURE, i, axis=1)) for i in range(14)]
     frames[5:8] = [Frame(i, 33_000_000 * i, np.zeros_like(PICTURE)) for i in range(5, 8)]
-    alone = Pipeline(Settings(), ColourBackend(), ColourDetector())
-    one_by_one = [alone(frame) for frame in frames]
-    overlapped = list(Pipeline(Settings(), ColourBackend(), ColourDetector()).scenes(frames))
-    assert [scene.frame.index for scene in overlapped] == list(range(12))
-    for one, other in zip(one_by_one, overlapped, strict=True):
-        assert (one.crop_origin, len(one.hands)) == (other.crop_origin, len(other.hands))
-        for hand, same in zip(one.hands, other.hands, strict=True):
-            assert np.array_equal(hand.joints_mm, same.joints_mm)
+    quick, slow = ColourDetector(), SlowDetector()
+    runs: list[list[Scene]] = []
+    for backend, approaching in (
+        (ColourBackend(), InTurn(quick)),
+        (SlowBackend(), Ahead(lambda: quick)),
+        (ColourBackend(), Ahead(lambda: slow)),
+    ):
+        quick.seen = None
+        with closing(Pipeline(Settings(), backend, approaching)) as pipeline:
+            runs.append(list(pipeline.scenes(frames)))
+    for scenes in runs:
+        assert [scene.frame.index for scene in scenes] == list(range(14))
+        assert [len(scene.hands) for scene in scenes[:4]] == [2] * 4
+        assert [len(scene.hands) for scene in scenes[-2:]] == [2] * 2
+        for scene, other in zip(scenes, runs[0], strict=True):
+            assert (scene.crop_origin, len(scene.hands)) == (other.crop_origin, len(other.hands))
+            for hand, same in zip(scene.hands, other.hands, strict=True):
+                assert np.array_equal(hand.joints_mm, same.joints_mm)
 
 
 def test_a_frame_is_finished_while_the_next_is_in_the_network() -> None:
@@ -186,7 +199,7 @@ def test_a_frame_is_finished_while_the_next_is_in_the_network() -> None:
             told.append("start")
             return lambda: told.append("answer") or self(crop, prior)
 
-    pipeline = Pipeline(Settings(), Told(), ColourDetector())
+    pipeline = Pipeline(Settings(), Told(), InTurn(ColourDetector()))
     for scene in pipeline.scenes(Frame(i, 33_000_000 * i, PICTURE) for i in range(3)):
         told.append(f"scene {scene.frame.index}")
     assert told == ["start", "answer", "start", "scene 0", "answer", "start", "scene 1", "answer", "scene 2"]

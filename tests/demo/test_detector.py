@@ -8,11 +8,9 @@ import numpy as np
 import pytest
 
 from demo.detector import (
-    LAG_FRAMES,
     BackgroundDetector,
     LandmarkDetector,
-    Look,
-    PunctualDetector,
+    PromptDetector,
     Sighting,
     open_detector,
     quiet_stderr,
@@ -48,7 +46,7 @@ def test_background_never_waits_for_a_slow_look() -> None:
     let_go = threading.Event()
 
     class Slow(ColourDetector):
-        def __call__(self, frame: Frame, look: Look = "now", known: Sequence[Detection] = ()) -> Sighting | None:
+        def __call__(self, frame: Frame, look: bool = True, known: Sequence[Detection] = ()) -> Sighting | None:
             let_go.wait(30)
             return super().__call__(frame, look, known)
 
@@ -94,28 +92,12 @@ def test_stderr_comes_back(capfd: pytest.CaptureFixture[str]) -> None:
     assert capfd.readouterr().err == "a message"
 
 
-@pytest.mark.parametrize("seconds", [0.0, 0.02])
-def test_a_punctual_answer_comes_after_so_many_frames_however_long_it_takes(seconds: float) -> None:
-    class Slow(ColourDetector):
-        def __call__(self, frame: Frame, look: Look = "now", known: Sequence[Detection] = ()) -> Sighting | None:
-            time.sleep(seconds)
-            return super().__call__(frame, look, known)
-
-    colour = Slow()
-    detector = PunctualDetector(lambda: colour)
-    looks: list[Look] = ["now", "later", "no", "later", "no", "no", "no", "now"]
-    sightings = [detector(Frame(i, i, IMAGE), look) for i, look in enumerate(looks)]
-    assert LAG_FRAMES == 2
-    assert [sighting and sighting.time_ns for sighting in sightings] == [0, 0, 0, 1, 1, 3, 3, 7]
+def test_a_prompt_detector_looks_when_it_is_asked_to() -> None:
+    colour = ColourDetector()
+    detector = PromptDetector(colour)
+    assert detector(Frame(0, 0, IMAGE), look=False) is None
+    sightings = [detector(Frame(i, i, IMAGE), look) for i, look in enumerate([True, False, True, False])]
+    assert [sighting and sighting.time_ns for sighting in sightings] == [0, 0, 2, 2]
+    assert colour.looks == 2
     detector.close()
     assert colour.closed
-
-
-def test_a_punctual_detector_that_cannot_open_says_so() -> None:
-    def fail() -> ColourDetector:
-        raise UserError("no model")
-
-    detector = PunctualDetector(fail)
-    with pytest.raises(UserError, match="no model"):
-        detector(Frame(0, 0, IMAGE))
-    detector.close()

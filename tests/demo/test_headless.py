@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from demo.approach import InTurn
 from demo.headless import run_headless
 from demo.pipeline import Pipeline
 from demo.recording.video import fitted
@@ -21,7 +22,7 @@ from tests.demo.scripted import ColourBackend, ColourDetector
 
 
 def colour_pipeline(settings: Settings, tell: Callable[[str], None]) -> Pipeline:
-    return Pipeline(settings, ColourBackend(), ColourDetector())
+    return Pipeline(settings, ColourBackend(), InTurn(ColourDetector()))
 
 
 def pictures(path: Path) -> list[np.ndarray]:
@@ -130,7 +131,7 @@ def test_a_fault_in_the_middle_leaves_readable_files(settings: Settings, tmp_pat
             return super().__call__(crop, prior)
 
     with pytest.raises(RuntimeError, match="out of memory"):
-        run_headless(settings, tmp_path, open_pipeline=lambda s, tell: Pipeline(s, Failing(), ColourDetector()))
+        run_headless(settings, tmp_path, open_pipeline=lambda s, tell: Pipeline(s, Failing(), InTurn(ColourDetector())))
     assert len(pictures(tmp_path / "overlay.mp4")) == len(rows(tmp_path / "scenes.arrow")) == 6
 
 

@@ -3,6 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from demo.approach import InTurn
 from demo.overlay import crop_corners_px, paint
 from demo.palette import JOINT_RGB, PART_RGB
 from demo.pipeline import Pipeline
@@ -17,7 +18,7 @@ NOTHING = OverlayOptions(parts=False, joints=False, bones=False, crop=False)
 @pytest.fixture
 def scene() -> Scene:
     image = draw_hands(360, 640, right=(220, 180), left=(400, 160))
-    return Pipeline(Settings(), ColourBackend(), ColourDetector())(Frame(0, 1, image))
+    return Pipeline(Settings(), ColourBackend(), InTurn(ColourDetector()))(Frame(0, 1, image))
 
 
 def changed(scene: Scene, options: OverlayOptions) -> np.ndarray:

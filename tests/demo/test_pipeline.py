@@ -5,17 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from demo.detector import LAG_FRAMES
+from demo.approach import FOLLOWED_WELL, LOOK_EVERY_ALONE, LOOK_EVERY_CALM, LOOK_EVERY_NO_PRIOR, InTurn
 from demo.handedness import ENTER_FRAMES, LEAVE_FRAMES, SWAP_FRAMES
-from demo.pipeline import (
-    FOLLOWED_WELL,
-    LOOK_EVERY_ALONE,
-    LOOK_EVERY_CALM,
-    LOOK_EVERY_NO_PRIOR,
-    Pipeline,
-    agreed,
-    with_sides_swapped,
-)
+from demo.pipeline import Pipeline, agreed, with_sides_swapped
 from demo.prior import Carrier
 from demo.records import Frame, Scene
 from demo.settings import Settings
@@ -46,7 +38,7 @@ def sides(scene: Scene) -> list[str]:
 
 
 def test_found_by_the_detector_then_tracked() -> None:
-    pipeline = Pipeline(Settings(), ColourBackend(), ColourDetector())
+    pipeline = Pipeline(Settings(), ColourBackend(), InTurn(ColourDetector()))
     first, second = (pipeline(frame(i, right=RIGHT, left=LEFT)) for i in range(2))
     assert (first.crop_origin, second.crop_origin) == ("detector", "track")
     for scene in (first, second):
@@ -62,7 +54,7 @@ def test_found_by_the_detector_then_tracked() -> None:
 
 
 def test_every_frame_is_answered_when_there_is_no_hand() -> None:
-    pipeline = Pipeline(Settings(), ColourBackend(), ColourDetector())
+    pipeline = Pipeline(Settings(), ColourBackend(), InTurn(ColourDetector()))
     for i in range(3):
         scene = pipeline(frame(i))
         assert (scene.hands, scene.hands_raw, scene.crop_origin) == ((), (), "none")
@@ -71,7 +63,7 @@ def test_every_frame_is_answered_when_there_is_no_hand() -> None:
 
 
 def test_the_networks_own_segmentation_finds_what_the_detector_does_not_see() -> None:
-    pipeline = Pipeline(Settings(), ColourBackend(), ColourDetector(blind=True))
+    pipeline = Pipeline(Settings(), ColourBackend(), InTurn(ColourDetector(blind=True)))
     first, second = (pipeline(frame(i, right=RIGHT, left=LEFT)) for i in range(2))
     assert (first.crop_origin, second.crop_origin) == ("segmentation", "track")
     assert sides(first) == sides(second) == ["right", "left"]
@@ -79,7 +71,7 @@ def test_the_networks_own_segmentation_finds_what_the_detector_does_not_see() ->
 
 def test_the_prior_is_in_crop_pixels_and_can_be_off() -> None:
     backend = ColourBackend()
-    pipeline = Pipeline(Settings(), backend, ColourDetector())
+    pipeline = Pipeline(Settings(), backend, InTurn(ColourDetector()))
     scene = pipeline(frame(0, right=RIGHT))
     assert scene.image_from_crop is not None
     prior = backend.priors[-1]
@@ -96,7 +88,7 @@ def test_the_prior_is_in_crop_pixels_and_can_be_off() -> None:
 
 def test_without_the_prior_the_detector_is_asked_now_and_then() -> None:
     detector = ColourDetector()
-    pipeline = Pipeline(Settings(prior=False), ColourBackend(), detector)
+    pipeline = Pipeline(Settings(prior=False), ColourBackend(), InTurn(detector))
     for i in range(1 + 2 * LOOK_EVERY_NO_PRIOR):
         pipeline(frame(i, right=RIGHT))
     assert detector.looks == 3
@@ -104,7 +96,7 @@ def test_without_the_prior_the_detector_is_asked_now_and_then() -> None:
 
 @pytest.mark.parametrize("prior", [True, False])
 def test_a_second_hand_outside_the_crop_is_found(prior: bool) -> None:
-    pipeline = Pipeline(Settings(prior=prior), ColourBackend(), ColourDetector())
+    pipeline = Pipeline(Settings(prior=prior), ColourBackend(), InTurn(ColourDetector()))
     for i in range(5):
         assert sides(pipeline(frame(i, right=(40, 90)))) == ["right"]
     scenes = [pipeline(frame(5 + i, right=(40, 90), left=(280, 90))) for i in range(LOOK_EVERY_NO_PRIOR + 3)]
@@ -112,7 +104,7 @@ def test_a_second_hand_outside_the_crop_is_found(prior: bool) -> None:
 
 
 def test_a_hand_that_leaves_and_the_last_one() -> None:
-    pipeline = Pipeline(Settings(), ColourBackend(), ColourDetector())
+    pipeline = Pipeline(Settings(), ColourBackend(), InTurn(ColourDetector()))
     for i in range(4):
         pipeline(frame(i, right=RIGHT, left=LEFT))
     scenes = [pipeline(frame(4 + i, right=RIGHT)) for i in range(LEAVE_FRAMES)]
@@ -125,7 +117,7 @@ def test_a_hand_that_leaves_and_the_last_one() -> None:
 @pytest.mark.parametrize("flipped", range(1, SWAP_FRAMES))
 def test_bad_flipped_frames_change_neither_hands_nor_parts(flipped: int) -> None:
     backend = Flipping()
-    pipeline = Pipeline(Settings(smooth=False), backend, ColourDetector())
+    pipeline = Pipeline(Settings(smooth=False), backend, InTurn(ColourDetector()))
     before = [pipeline(frame(i, right=RIGHT, left=LEFT)) for i in range(4)][-1]
     backend.flips = True
     for i in range(flipped):
@@ -139,7 +131,7 @@ def test_bad_flipped_frames_change_neither_hands_nor_parts(flipped: int) -> None
 
 
 def test_smoothing_is_a_toggle() -> None:
-    pipeline = Pipeline(Settings(smooth=True), ColourBackend(), ColourDetector())
+    pipeline = Pipeline(Settings(smooth=True), ColourBackend(), InTurn(ColourDetector()))
     for i in range(3):
         scene = pipeline(frame(i, right=(RIGHT[0] + 9 * i, RIGHT[1])))
     assert np.abs(scene.hands[0].joints_px - scene.hands_raw[0].joints_px).max() > 0.5
@@ -151,7 +143,7 @@ def test_smoothing_is_a_toggle() -> None:
 def test_the_same_frames_give_the_same_scenes() -> None:
     runs = []
     for _ in range(2):
-        pipeline = Pipeline(Settings(), ColourBackend(), ColourDetector())
+        pipeline = Pipeline(Settings(), ColourBackend(), InTurn(ColourDetector()))
         runs.append([pipeline(frame(i, right=(110 + 3 * i, 90), left=LEFT)) for i in range(6)])
     for one, other in zip(*runs, strict=True):
         for hand, same in zip(one.hands, other.hands, strict=True):
@@ -160,7 +152,7 @@ def test_the_same_frames_give_the_same_scenes() -> None:
 
 def test_close_closes_both() -> None:
     backend, detector = ColourBackend(), ColourDetector()
-    Pipeline(Settings(), backend, detector).close()
+    Pipeline(Settings(), backend, InTurn(detector)).close()
     assert backend.closed
     assert detector.closed
 
@@ -175,7 +167,7 @@ def test_swapping_the_sides_twice_is_nothing() -> None:
 
 def test_two_calm_hands_are_looked_at_seldom() -> None:
     detector = ColourDetector()
-    pipeline = Pipeline(Settings(), ColourBackend(), detector)
+    pipeline = Pipeline(Settings(), ColourBackend(), InTurn(detector))
     grain = np.random.default_rng(0).integers(0, 25, (180, 320, 3), np.uint8)  # flat discs cannot be followed
 
     def grainy(index: int, **centres: tuple[float, float]) -> Frame:
@@ -192,21 +184,24 @@ def test_two_calm_hands_are_looked_at_seldom() -> None:
     assert detector.looks == looked + LEAVE_FRAMES - 1
 
 
-@pytest.mark.parametrize(("followed", "looks"), [(1.0, 2), (FOLLOWED_WELL, 2), (0.99 * FOLLOWED_WELL, 7)])
+FRAMES = 1 + LOOK_EVERY_CALM + LOOK_EVERY_CALM // 2
+
+
+@pytest.mark.parametrize(("followed", "looks"), [(1.0, 2), (FOLLOWED_WELL, 2), (0.99 * FOLLOWED_WELL, FRAMES)])
 def test_a_hand_that_is_lost_in_the_picture_is_looked_at_at_once(
     followed: float, looks: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     detector = ColourDetector()
-    pipeline = Pipeline(Settings(), ColourBackend(), detector)
+    pipeline = Pipeline(Settings(), ColourBackend(), InTurn(detector))
     monkeypatch.setattr(Carrier, "found", property(lambda _: followed, lambda *_: None), raising=False)
-    for i in range(1 + LOOK_EVERY_CALM + LOOK_EVERY_CALM // 2):
+    for i in range(FRAMES):
         pipeline(frame(i, right=RIGHT, left=LEFT))
     assert detector.looks == looks
 
 
 def test_one_calm_hand_is_looked_at_seldom_and_a_second_one_found_soon() -> None:
     detector = ColourDetector()
-    pipeline = Pipeline(Settings(), ColourBackend(), detector)
+    pipeline = Pipeline(Settings(), ColourBackend(), InTurn(detector))
     grain = np.random.default_rng(0).integers(0, 25, (180, 320, 3), np.uint8)  # flat discs cannot be followed
 
     def grainy(index: int, **centres: tuple[float, float]) -> Frame:
@@ -216,14 +211,14 @@ def test_one_calm_hand_is_looked_at_seldom_and_a_second_one_found_soon() -> None
     for i in range(1 + 5 * LOOK_EVERY_ALONE):
         assert sides(pipeline(grainy(i, right=(40, 90)))) == ["right"]
     assert detector.looks == 6
-    later = range(30, 30 + LOOK_EVERY_ALONE + LAG_FRAMES + ENTER_FRAMES)
+    later = range(30, 30 + LOOK_EVERY_ALONE + ENTER_FRAMES)
     scenes = [pipeline(grainy(i, right=(40, 90), left=(280, 90))) for i in later]
     assert sides(scenes[-1]) == ["right", "left"]
 
 
 def test_quick_hands_are_looked_at_often() -> None:
     detector = ColourDetector()
-    pipeline = Pipeline(Settings(), ColourBackend(), detector)
+    pipeline = Pipeline(Settings(), ColourBackend(), InTurn(detector))
     for i in range(12):
         pipeline(frame(i, right=(60 + 12 * i, 90), left=(120 + 12 * i, 90)))
     assert detector.looks >= 2 * 12 / LOOK_EVERY_CALM

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from demo.approach import InTurn
 from demo.pipeline import Pipeline
 from demo.records import Frame, Scene
 from demo.settings import Settings
@@ -37,7 +38,7 @@ def settings(tmp_path: Path) -> Settings:
 
 def colour_pipeline(settings: Settings, tell: Callable[[str], None]) -> Pipeline:
     tell("Loading the colours")
-    return Pipeline(settings, ColourBackend(), ColourDetector())
+    return Pipeline(settings, ColourBackend(), InTurn(ColourDetector()))
 
 
 def scenes_until(worker: Worker, enough: Callable[[list[Scene]], bool]) -> list[Scene]:
@@ -152,7 +153,7 @@ def test_a_slow_pipeline_skips_to_the_newest_frame(settings: Settings) -> None:
             return super().__call__(crop, prior)
 
     def slow_pipeline(settings: Settings, tell: Callable[[str], None]) -> Pipeline:
-        return Pipeline(settings, Slow(), ColourDetector())
+        return Pipeline(settings, Slow(), InTurn(ColourDetector()))
 
     worker = Worker(settings, open_pipeline=slow_pipeline).start()
     scenes = scenes_until(worker, never)

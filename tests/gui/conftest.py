@@ -12,6 +12,7 @@ from PyQt6 import sip
 from PyQt6.QtCore import QEvent, QTimer
 from PyQt6.QtWidgets import QApplication, QWidget
 
+from demo.approach import InTurn
 from demo.gui import theme
 from demo.gui.startup import Choices, Startup
 from demo.gui.window import Window
@@ -62,7 +63,7 @@ def settings(clip: Path) -> Settings:
 
 def start_scripted(settings: Settings) -> Worker:
     """A real worker on a real source; only the network and the detector are scripted."""
-    return Worker(settings, open_pipeline=lambda s, _: Pipeline(s, ColourBackend(), ColourDetector())).start()
+    return Worker(settings, open_pipeline=lambda s, _: Pipeline(s, ColourBackend(), InTurn(ColourDetector()))).start()
 
 
 @pytest.fixture

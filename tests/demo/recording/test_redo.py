@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from demo.approach import InTurn
 from demo.headless import run_headless
 from demo.pipeline import Pipeline
 from demo.recording import redo as redo_module
@@ -25,7 +26,7 @@ from tests.demo.scripted import ColourBackend, ColourDetector
 
 
 def colour_pipeline(settings: Settings, tell: Callable[[str], None]) -> Pipeline:
-    return Pipeline(settings, ColourBackend(), ColourDetector())
+    return Pipeline(settings, ColourBackend(), InTurn(ColourDetector()))
 
 
 @pytest.fixture(scope="module")
@@ -134,7 +135,7 @@ def test_a_half_redone_session_is_begun_anew(recorded: Path, tmp_path: Path) -> 
 
     job = Job(recorded, tmp_path / "s")
     with pytest.raises(RuntimeError):
-        redo(job, Settings(), lambda s, _: Pipeline(s, Failing(), ColourDetector()))
+        redo(job, Settings(), lambda s, _: Pipeline(s, Failing(), InTurn(ColourDetector())))
     assert not job.done
     assert redo(job, Settings(), colour_pipeline) == 12
     assert job.done
