@@ -58,10 +58,10 @@ def has_tensorrt_rtx() -> bool:
 
 
 def openvino_threads() -> dict[str, Any]:
-    """What OpenVINO has to be told of threads, if anything: of two cores it leaves one to the rest of the loop.
+    """What OpenVINO has to be told of threads, if anything, for a small network: of two cores it leaves one to the loop.
 
-    A crop on both is a quarter sooner done on an idle computer. But the threads wait for each other, and the loop has
-    work for the second core. With more cores OpenVINO's own choice, all of them for each crop, leaves time enough.
+    A crop on both is a quarter sooner done on an idle computer. But the threads wait for each other, and the rest of
+    the loop takes as long as such a network. With more cores OpenVINO's own choice, all of them, leaves time enough.
     """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return {"INFERENCE_NUM_THREADS": 1, "ENABLE_CPU_PINNING": False} if cores <= 2 else {}
