@@ -60,7 +60,7 @@ def has_tensorrt_rtx() -> bool:
 def openvino_threads() -> dict[str, Any]:
     """What OpenVINO has to be told of threads for a small network, if anything: of two cores one is left to the loop.
 
-    A crop on both is a quarter sooner done on an idle computer. But the threads wait for each other, and the rest of
+    A crop on both is a fifth sooner done on an idle computer. But the threads wait for each other, and the rest of
     the loop takes as long as such a network. With more cores OpenVINO's own choice, all of them, leaves time enough.
     """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
