@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
-from demo.detector import Detector, Sighting
+from demo.detector import Detector, Guess, Sighting, Whereabouts
 from demo.prior import Carrier
 from demo.records import Detection, Frame
 
@@ -30,6 +30,7 @@ class Standing:
     tracking: bool = False  # there are hands
     calm: bool = False  # the network is sure of them, and the landmarker saw the same ones
     prior: bool = True  # the network takes the landmarker's hands as its prior
+    guesses: tuple[Guess, ...] = ()  # the hands that it shows
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,7 +60,7 @@ class Approach:
         look = self._wanted(standing, len(carried))
         if look:
             self._since_look, self._way = 0, 0.0
-        self._sighting = self._detector(frame, look, carried)
+        self._sighting = self._detector(frame, look, Whereabouts(carried, standing.guesses))
         if self._sighting is None:
             return Approached(frame, (), False)
         if before is None or self._sighting.time_ns != before.time_ns:

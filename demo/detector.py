@@ -1,7 +1,8 @@
 """MediaPipe's hands as `Detection` records, either at once or from a thread of its own.
 
-A look first asks after the hands that are known (`digit.follower`); only when fewer than two are still there does the
-slower MediaPipe look through the whole picture.
+A look first asks after the hands that are known, and after those that the network alone sees (`digit.follower`); only
+when fewer than two are there does the slower MediaPipe look through the whole picture. It finds separate palms well,
+touching ones seldom: there the network says where to look.
 
 All detectors answer a frame with a `Sighting`, the hands and the time at which they stood there. mediapipe is imported
 in the thread that looks.
@@ -10,7 +11,7 @@ in the thread that looks.
 import os
 import sys
 import threading
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,10 +21,10 @@ from typing import Protocol
 import numpy as np
 
 from demo.latest import Latest
-from demo.records import Detection, Frame
+from demo.records import Detection, Frame, Side
 from digit.errors import UserError
 from digit.follower import MAX_HANDS, HandFollower, is_new
-from digit.landmarker import Landmarker, model_file
+from digit.landmarker import HandLandmarks, Landmarker, model_file
 
 Tell = Callable[[str], None]
 
@@ -42,12 +43,29 @@ class Sighting:
     detections: tuple[Detection, ...]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Guess:
+    """A hand where the network put it, in this frame or a moment before."""
+
+    side: Side
+    joints_px: np.ndarray  # (21, 2) float32, image pixels
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Whereabouts:
+    """Where hands may be in a frame: a look begins there."""
+
+    known: tuple[Detection, ...] = ()  # hands of earlier sightings, where they stand in this frame
+    guesses: tuple[Guess, ...] = ()
+
+
+NOWHERE = Whereabouts()
+
+
 class Looker(Protocol):
     """Looks for hands in one frame."""
 
-    def __call__(self, frame: Frame, *, known: Sequence[Detection]) -> Sighting | None:
-        """The hands; ``known`` ones stand about there in this frame."""
-        ...
+    def __call__(self, frame: Frame, *, near: Whereabouts) -> Sighting | None: ...
 
     def close(self) -> None: ...
 
@@ -55,11 +73,8 @@ class Looker(Protocol):
 class Detector(Protocol):
     """Knows about hands, and looks when it is asked to."""
 
-    def __call__(self, frame: Frame, look: bool = True, known: Sequence[Detection] = ()) -> Sighting | None:
-        """What is known about the hands of this frame, perhaps from an earlier one; None when nothing is.
-
-        ``known`` are hands of earlier sightings where they stand in this frame: a look begins with them.
-        """
+    def __call__(self, frame: Frame, look: bool = True, near: Whereabouts = NOWHERE) -> Sighting | None:
+        """What is known about the hands of this frame, perhaps from an earlier one; None when nothing is."""
         ...
 
     def close(self) -> None: ...
@@ -81,13 +96,25 @@ class LandmarkDetector:
             # The first look starts MediaPipe's threads and its chatter, so it is one at nothing.
             self._landmarker(np.zeros((64, 64, 3), np.uint8))
 
-    def __call__(self, frame: Frame, *, known: Sequence[Detection] = ()) -> Sighting:
-        hands = self._follower.result()(frame.image, known) if known else ()
+    def __call__(self, frame: Frame, *, near: Whereabouts = NOWHERE) -> Sighting:
+        hands = self._followed(frame.image, near)
         if len(hands) < MAX_HANDS:
             others = (hand for hand in self._landmarker(frame.image) if is_new(hand, hands))
             hands = (*hands, *others)[:MAX_HANDS]
         found = tuple(Detection(hand.side, hand.score, hand.joints_px, hand.joints_rel_mm) for hand in hands)
         return Sighting(frame.time_ns, found)
+
+    def _followed(self, image: np.ndarray, near: Whereabouts) -> tuple[HandLandmarks, ...]:
+        """The hands that are still known, and those where the network sees one of the same side."""
+        guesses = [guess for guess in near.guesses if is_new(guess, near.known)]
+        asked = (*near.known, *guesses)[:MAX_HANDS]
+        if not asked:
+            return ()
+        answers = self._follower.result()(image, [each.joints_px for each in asked])
+        pairs = zip(asked, answers, strict=True)
+        return tuple(
+            hand for place, hand in pairs if hand and (isinstance(place, Detection) or hand.side == place.side)
+        )
 
     def close(self) -> None:
         """Free the networks."""
@@ -103,9 +130,9 @@ class PromptDetector:
         self._looker = looker
         self._newest: Sighting | None = None
 
-    def __call__(self, frame: Frame, look: bool = True, known: Sequence[Detection] = ()) -> Sighting | None:
+    def __call__(self, frame: Frame, look: bool = True, near: Whereabouts = NOWHERE) -> Sighting | None:
         if look:
-            self._newest = self._looker(frame, known=known)
+            self._newest = self._looker(frame, near=near)
         return self._newest
 
     def close(self) -> None:
@@ -122,15 +149,15 @@ class BackgroundDetector:
     def __init__(self, open_detector: Callable[[], Looker], stale_ns: int = STALE_NS) -> None:
         """``open_detector`` is called in the thread, which also closes what it gave."""
         self._open_detector, self._stale_ns = open_detector, stale_ns
-        self._frames: Latest[tuple[Frame, Sequence[Detection]]] = Latest()
+        self._frames: Latest[tuple[Frame, Whereabouts]] = Latest()
         self._sightings: Latest[Sighting] = Latest()
         self._newest: Sighting | None = None
         self._thread = threading.Thread(target=self._look, name="landmarks", daemon=True)
         self._thread.start()
 
-    def __call__(self, frame: Frame, look: bool = True, known: Sequence[Detection] = ()) -> Sighting | None:
+    def __call__(self, frame: Frame, look: bool = True, near: Whereabouts = NOWHERE) -> Sighting | None:
         if look:
-            self._frames.put((frame, known))
+            self._frames.put((frame, near))
         self._newest = self._sightings.take() or self._newest
         if self._newest is None or frame.time_ns - self._newest.time_ns > self._stale_ns:
             return None
@@ -147,7 +174,7 @@ class BackgroundDetector:
             try:
                 while not self._frames.ended:
                     asked = self._frames.wait(timeout_s=0.5)
-                    sighting = None if asked is None else detector(asked[0], known=asked[1])
+                    sighting = None if asked is None else detector(asked[0], near=asked[1])
                     if sighting is not None:
                         self._sightings.put(sighting)
             finally:

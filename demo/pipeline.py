@@ -7,6 +7,8 @@ A frame goes through four steps, so that its neighbours hide behind the network:
 hands into its picture, `begin` starts the network, `settle` takes its answer and with it the place of the next crop,
 `finish` makes the Scene. While the network works on a frame, the frame before it is finished and shown. Where every
 frame counts (`Pipeline.scenes`), the next two are meanwhile decoded and approached.
+
+Where the network sees a hand that the landmarker does not know, the next look asks the landmarker about that place.
 """
 
 from collections import deque
@@ -23,7 +25,7 @@ import numpy as np
 
 from demo.approach import Ahead, Approached, Approaching, InTurn, Standing
 from demo.crop import bbox_from_parts, cut, whole_frame_bbox
-from demo.detector import BackgroundDetector, PromptDetector, open_detector
+from demo.detector import BackgroundDetector, Guess, PromptDetector, open_detector
 from demo.handedness import Handedness, mean_confidence
 from demo.lift import Lift, intrinsics
 from demo.records import Detection, Frame, Hand, Loaded, Scene, Side
@@ -101,6 +103,7 @@ class Pipeline:
         self._tracker, self._handedness = Tracker(), Handedness()
         self._lift, self._smoothing = Lift(), Smoothing()
         self._calm = False
+        self._guesses: tuple[Guess, ...] = ()
 
     @property
     def loaded(self) -> Loaded:
@@ -128,7 +131,8 @@ class Pipeline:
 
     def approach(self, frame: Frame) -> Callable[[], Approached]:
         """Ask for the landmarker's hands in a frame. Frames before it need not have settled."""
-        return self._approaching.start(frame, Standing(self._tracker.tracking, self._calm, self.settings.prior))
+        standing = Standing(self._tracker.tracking, self._calm, self.settings.prior, self._guesses)
+        return self._approaching.start(frame, standing)
 
     def begin(self, approach: Callable[[], Approached]) -> Underway:
         """Find the crop of a frame and start the network on it. The frame before must have settled."""
@@ -170,8 +174,11 @@ class Pipeline:
             sure = mean_confidence(prediction.confidence) >= WELL_TRACKED
             shown_px = joints_px.reshape(2, -1, 2)[decision.present]
             self._calm = bool(sure[decision.present].all()) and agreed(underway.detections, shown_px)
+            self._guesses = tuple(
+                Guess(side, joints_px[at]) for (side, at), there in zip(_HANDS, decision.present, strict=True) if there
+            )
             if not self._tracker.tracking:
-                self._handedness = Handedness()
+                self._handedness, self._guesses = Handedness(), ()
         return Settled(underway, prediction, decision.present)
 
     def finish(self, settled: Settled) -> Scene:

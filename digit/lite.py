@@ -2,10 +2,11 @@
 
 The same path as the paper's Fig. 2: visual features, a probabilistic part segmentation, semantic features made of its
 probabilities, their fusion in a small UNet, and the 2.5D heads of Fig. 3. Four things differ. The backbone is
-`digit.trunk`, and the whole network works on 192x192 with logits resized to the paper's sizes. The fusion may take
-a landmark prior: where a single-hand landmarker saw the joints. An all-zero prior leaves the plain network. The
-relative root depth is also read off the 2.5D pose, where the nearer hand is the larger one. And its depths point
-along the view through the crop's centre (`digit.geometry.axis_of`), as no crop tells where the camera looks.
+`digit.trunk`, and the whole network works on 192x192 with logits resized to the paper's sizes; it learns at smaller and
+larger sizes. The fusion may take a landmark prior: where a single-hand landmarker saw the joints. An all-zero prior
+leaves the plain network. The relative root depth is also read off the 2.5D pose, where the nearer hand is the larger
+one. And its depths point along the view through the crop's centre (`digit.geometry.axis_of`), as no crop tells where
+the camera looks.
 """
 
 from typing import ClassVar
@@ -99,6 +100,8 @@ class DigitLite(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
+        #: Pixels to a side that a crop is shrunk to, a multiple of 32.
+        self.input_size = INPUT_SIZE
         self.trunk = HandTrunk()
         self.neck = Neck()
         self.part_coarse = nn.Conv2d(48, PART_CLASSES, 1)
@@ -126,7 +129,7 @@ class DigitLite(nn.Module):
         """
         if prior is None:
             prior = image.new_zeros(image.shape[0], JOINTS, 4)
-        stages = self.trunk(resize(image, INPUT_SIZE))
+        stages = self.trunk(resize(image, self.input_size))
         hint = self.prior(prior_maps(prior, stages[2].shape[-1]))
         p4, p8 = self.neck(stages, hint)
         part_logits = self.part_coarse(p4)

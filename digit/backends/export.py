@@ -93,8 +93,7 @@ def ship(weights: Path) -> str:
         target = exports.beside(weights, "fp32").parent
         shutil.rmtree(target, ignore_errors=True)
         for folder in (floats, ints):
-            exports.seal(folder, digest)
-            shutil.copytree(folder, target / folder.name)
+            exports.replace(target / folder.name, folder, digest)
     return report
 
 

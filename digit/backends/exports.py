@@ -82,6 +82,16 @@ def seal(folder: Path, weights_sha256: str) -> None:
     (folder / MANIFEST).write_text(json.dumps({"weights_sha256": weights_sha256, "files": files}, indent=1) + "\n")
 
 
+def replace(target: Path, folder: Path, weights_sha256: str) -> None:
+    """Seal an export and put it in the place of an older one. Raises UserError when it cannot be written."""
+    try:
+        seal(folder, weights_sha256)
+        shutil.rmtree(target, ignore_errors=True)
+        shutil.copytree(folder, target)
+    except OSError as error:
+        raise UserError(f"Cannot write {target} ({error.strerror or error}); give another folder.") from error
+
+
 def manifest(folder: Path) -> dict[str, object]:
     """The manifest of a whole export; empty when something is missing or changed."""
     try:

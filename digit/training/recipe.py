@@ -22,6 +22,7 @@ class Recipe:
     trunk_rate: float | None = None  # of the backbone's trunk, 0 freezes it; None: as everything else
     trunk_from: int = 0  # first of a lite trunk's stages that learns; those before it stay frozen
     trunk_pull: float = 0.0  # a learning lite trunk's weight decay towards `Run.pull_to`, per unit of its rate
+    input_sizes: tuple[int, ...] = ()  # of `DigitLite.input_size`: each step draws one; empty: always its own
     clip: float | None = None  # largest norm of the gradient
     averaged: bool = False  # validate and ship the moving average of the weights
     augmentation: Augmentation = PAPER_AUGMENTATION
@@ -44,6 +45,7 @@ LITE = Recipe(
     betas=(0.9, 0.98),
     weight_decay=1e-2,
     trunk_rate=0.0,
+    input_sizes=(160, 224),
     clip=5.0,
     averaged=True,
     augmentation=WEBCAM,

@@ -120,6 +120,7 @@ def train(run: Run) -> Path:
             while learner.step < steps:
                 stage, first, length = next(part for part in plan if learner.step < part[1] + part[2])
                 enter(learner.net, stage, recipe)
+                stages.resize(learner.net, recipe.input_sizes, run.seed, learner.step)
                 if stage is not entered:
                     shared, entered = _shared(learner.net, process), stage
                 factor = recipe.schedule.factor(learner.step - first, length)

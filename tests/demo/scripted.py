@@ -4,12 +4,12 @@
 spread hand at each disc that it finds in the crop.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
-from demo.detector import Sighting
+from demo.detector import NOWHERE, Sighting, Whereabouts
 from demo.records import Detection, Frame
 from digit.prediction import Prediction
 from digit.skeleton import FIRST_PART, JOINTS, SIDES
@@ -86,7 +86,7 @@ class ColourDetector:
     closed: bool = False
     seen: Sighting | None = None
 
-    def __call__(self, frame: Frame, look: bool = True, known: Sequence[Detection] = ()) -> Sighting | None:
+    def __call__(self, frame: Frame, look: bool = True, near: Whereabouts = NOWHERE) -> Sighting | None:
         if not look:
             return self.seen
         self.looks += 1

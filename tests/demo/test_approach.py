@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from demo.approach import LOOK_AFTER_WAY, LOOK_EVERY_ALONE, LOOK_EVERY_CALM, Ahead, Approach, InTurn, Standing
-from demo.detector import Sighting
+from demo.detector import NOWHERE, Sighting, Whereabouts
 from demo.prior import Carrier
-from demo.records import Detection, Frame
+from demo.records import Frame
 from digit.errors import UserError
 from tests.demo.scripted import ColourDetector, draw_hands
 
@@ -76,9 +76,9 @@ def test_ahead_opens_looks_and_closes_in_one_thread_of_its_own() -> None:
     threads: list[str] = []
 
     class Told(ColourDetector):
-        def __call__(self, frame: Frame, look: bool = True, known: Sequence[Detection] = ()) -> Sighting | None:
+        def __call__(self, frame: Frame, look: bool = True, near: Whereabouts = NOWHERE) -> Sighting | None:
             threads.append(threading.current_thread().name)
-            return super().__call__(frame, look, known)
+            return super().__call__(frame, look, near)
 
         def close(self) -> None:
             threads.append(threading.current_thread().name)

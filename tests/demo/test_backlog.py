@@ -2,7 +2,7 @@
 
 import threading
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from itertools import pairwise
 from time import monotonic, monotonic_ns, sleep
@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from demo.approach import Ahead, InTurn
-from demo.detector import BackgroundDetector, Sighting
+from demo.detector import NOWHERE, BackgroundDetector, Sighting, Whereabouts
 from demo.latest import Latest
 from demo.pipeline import Pipeline
-from demo.records import Detection, Frame, Scene
+from demo.records import Frame, Scene
 from demo.settings import Settings
 from demo.worker import SETTLING_SCENES, Worker
 from digit.prediction import Prediction
@@ -55,9 +55,9 @@ class SlowBackend(ColourBackend):
 
 
 class SlowDetector(ColourDetector):
-    def __call__(self, frame: Frame, look: bool = True, known: Sequence[Detection] = ()) -> Sighting | None:
+    def __call__(self, frame: Frame, look: bool = True, near: Whereabouts = NOWHERE) -> Sighting | None:
         sleep(0.2)
-        return super().__call__(frame, look, known)
+        return super().__call__(frame, look, near)
 
 
 def fast(settings: Settings, tell: Callable[[str], None]) -> Pipeline:

@@ -1,23 +1,28 @@
 import os
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from demo.detector import (
+    NOWHERE,
     BackgroundDetector,
+    Guess,
     LandmarkDetector,
     PromptDetector,
     Sighting,
+    Whereabouts,
     open_detector,
     quiet_stderr,
 )
-from demo.records import Detection, Frame
+from demo.records import Detection, Frame, Side
 from digit.errors import UserError
-from tests.demo.scripted import ColourDetector, draw_hands
+from digit.landmarker import HandLandmarks
+from tests.demo.scripted import SHAPE, ColourDetector, draw_hands
 
 IMAGE = draw_hands(90, 160, right=(50, 45))
 
@@ -46,9 +51,9 @@ def test_background_never_waits_for_a_slow_look() -> None:
     let_go = threading.Event()
 
     class Slow(ColourDetector):
-        def __call__(self, frame: Frame, look: bool = True, known: Sequence[Detection] = ()) -> Sighting | None:
+        def __call__(self, frame: Frame, look: bool = True, near: Whereabouts = NOWHERE) -> Sighting | None:
             let_go.wait(30)
-            return super().__call__(frame, look, known)
+            return super().__call__(frame, look, near)
 
     detector = BackgroundDetector(Slow)
     assert [detector(Frame(i, i, IMAGE)) for i in range(5)] == [None] * 5
@@ -78,6 +83,57 @@ def test_mediapipe_takes_times_that_share_a_millisecond(capfd: pytest.CaptureFix
     assert all(sighting and sighting.detections == () for sighting in sightings)
     assert told[-1] == ""
     assert capfd.readouterr().err == ""
+
+
+class OtherHands:
+    """In a follower's place: sees a hand of the given sides at the places that it is asked about."""
+
+    def __init__(self, *sides: Side) -> None:
+        self.sides, self.asked = sides, 0
+
+    def __call__(self, image: np.ndarray, places: Sequence[np.ndarray]) -> tuple[HandLandmarks | None, ...]:
+        self.asked = len(places)
+        relative = np.zeros((21, 3), np.float32)
+        return tuple(HandLandmarks(side, 1.0, at, relative) for side, at in zip(self.sides, places, strict=False))
+
+
+def hand_at(x: float) -> np.ndarray:
+    return (SHAPE * 40 + [x, 60]).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def landmark_detector() -> Iterator[LandmarkDetector]:
+    detector = open_detector(None, lambda text: None)
+    yield detector
+    detector.close()
+
+
+@pytest.mark.parametrize(
+    ("guessed", "sees", "found"),
+    [
+        ([("left", 120)], ["right", "left"], ["right", "left"]),
+        ([("left", 120)], ["right", "right"], ["right"]),  # under another name it is not believed
+        ([("left", 42)], ["right", "left"], ["right"]),  # the known hand once more
+        ([("right", 41), ("left", 120)], ["right", "left"], ["right", "left"]),
+    ],
+)
+def test_where_the_network_sees_a_hand_that_mediapipe_does_not_know_it_is_looked_for(
+    landmark_detector: LandmarkDetector,
+    monkeypatch: pytest.MonkeyPatch,
+    guessed: list[tuple[Side, float]],
+    sees: list[Side],
+    found: list[Side],
+) -> None:
+    follower: Future[object] = Future()
+    follower.set_result(OtherHands(*sees))
+    monkeypatch.setattr(landmark_detector, "_follower", follower)
+    known = Detection("right", 1.0, hand_at(40), np.zeros((21, 3), np.float32))
+    guesses = tuple(Guess(side, hand_at(x)) for side, x in guessed)
+    nothing = Frame(0, 0, np.full((120, 160, 3), 90, np.uint8))
+    sighting = landmark_detector(nothing, near=Whereabouts((known,), guesses))
+    assert [hand.side for hand in sighting.detections] == found
+    if len(found) == 2:
+        assert sighting.detections[1].joints_px == pytest.approx(hand_at(120))
 
 
 def test_no_such_hand_model(tmp_path: Path) -> None:

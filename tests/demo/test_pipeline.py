@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from demo.approach import FOLLOWED_WELL, LOOK_EVERY_ALONE, LOOK_EVERY_CALM, LOOK_EVERY_NO_PRIOR, InTurn
+from demo.detector import NOWHERE, Sighting, Whereabouts
 from demo.handedness import ENTER_FRAMES, LEAVE_FRAMES, SWAP_FRAMES
 from demo.pipeline import Pipeline, agreed, with_sides_swapped
 from demo.prior import Carrier
@@ -222,6 +223,27 @@ def test_quick_hands_are_looked_at_often() -> None:
     for i in range(12):
         pipeline(frame(i, right=(60 + 12 * i, 90), left=(120 + 12 * i, 90)))
     assert detector.looks >= 2 * 12 / LOOK_EVERY_CALM
+
+
+def test_the_landmarker_is_told_where_the_network_sees_hands() -> None:
+    told: list[Whereabouts] = []
+
+    class Told(ColourDetector):
+        def __call__(self, frame: Frame, look: bool = True, near: Whereabouts = NOWHERE) -> Sighting | None:
+            told.append(near)
+            return super().__call__(frame, look, near)
+
+    pipeline = Pipeline(Settings(), ColourBackend(), InTurn(Told()))
+    for i in range(3):
+        pipeline(frame(i, right=RIGHT, left=LEFT))
+    pipeline(frame(3))
+    for i in range(4, 5 + LEAVE_FRAMES):
+        pipeline(frame(i))
+    assert told[0].guesses == ()
+    assert [guess.side for guess in told[2].guesses] == ["right", "left"]
+    for guess, place in zip(told[2].guesses, (RIGHT, LEFT), strict=True):
+        assert guess.joints_px.mean(axis=0) == pytest.approx(place, abs=6)
+    assert told[-1].guesses == ()
 
 
 def test_agreed() -> None:

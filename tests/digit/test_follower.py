@@ -1,6 +1,7 @@
 """The landmark network alone against MediaPipe's whole graph, on frames of the sample clip."""
 
 import zipfile
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -9,9 +10,26 @@ from typing import NamedTuple
 import av
 import numpy as np
 import pytest
+from openvino import Core
 
+from digit import follower as follower_module
+from digit.backends import exports
 from digit.errors import UserError
-from digit.follower import MAX_HANDS, NETWORK, SIDE, HandFollower, apart, is_new, region
+from digit.follower import (
+    INT8,
+    IR,
+    MAX_HANDS,
+    NETWORK,
+    SIDE,
+    HandFollower,
+    apart,
+    compiled,
+    cut,
+    digest,
+    float_model,
+    is_new,
+    region,
+)
 from digit.geometry import apply_affine
 from digit.landmarker import HandLandmarks, Landmarker, model_file
 from digit.skeleton import JOINTS, WRIST
@@ -47,9 +65,16 @@ def seen() -> list[Seen]:
     return found
 
 
+def found(follower: HandFollower, image: np.ndarray, hands: Sequence[HandLandmarks]) -> list[HandLandmarks]:
+    """What is seen at the places of hands, all of which must be there."""
+    seen = [hand for hand in follower(image, [hand.joints_px for hand in hands]) if hand is not None]
+    assert len(seen) == len(hands)
+    return seen
+
+
 def test_known_hands_are_seen_where_mediapipe_sees_them(follower: HandFollower, seen: list[Seen]) -> None:
     for image, hands, before in seen:
-        followed = follower(image, before)
+        followed = found(follower, image, before)
         assert [hand.side for hand in followed] == [hand.side for hand in hands]
         for hand, same in zip(hands, followed, strict=True):
             assert apart(hand.joints_px, same.joints_px) < 0.02
@@ -60,7 +85,7 @@ def test_known_hands_are_seen_where_mediapipe_sees_them(follower: HandFollower, 
 def test_a_hand_that_moved_a_little_is_found_again(follower: HandFollower, seen: list[Seen]) -> None:
     image, hands, _ = seen[0]
     moved = [replace(hand, joints_px=hand.joints_px + 0.15 * np.ptp(hand.joints_px, axis=0).max()) for hand in hands]
-    for hand, same in zip(hands, follower(image, moved), strict=True):
+    for hand, same in zip(hands, found(follower, image, moved), strict=True):
         assert apart(hand.joints_px, same.joints_px) < 0.08
 
 
@@ -71,11 +96,15 @@ def test_a_turned_picture_gives_turned_hands(follower: HandFollower, seen: list[
     def turned(points: np.ndarray) -> np.ndarray:  # as np.rot90 does: a quarter to the left
         return np.stack([points[:, 1], last - points[:, 0]], axis=1)
 
-    straight = follower(image, hands)
-    again = follower(np.ascontiguousarray(np.rot90(image)), [replace(h, joints_px=turned(h.joints_px)) for h in hands])
+    straight = found(follower, image, hands)
+    turned_hands = [replace(h, joints_px=turned(h.joints_px)) for h in hands]
+    again = found(follower, np.ascontiguousarray(np.rot90(image)), turned_hands)
     for hand, same in zip(straight, again, strict=True):
         assert apart(turned(hand.joints_px), same.joints_px) < 0.01
-        assert turned_mm(hand) == pytest.approx(same.joints_rel_mm, abs=3)
+        # int8 rounds otherwise in a picture that was interpolated otherwise: some 1 mm, at single joints more.
+        off_mm = np.abs(turned_mm(hand) - same.joints_rel_mm)
+        assert off_mm.mean() < 1.5
+        assert off_mm.max() < 6
 
 
 def turned_mm(hand: HandLandmarks) -> np.ndarray:
@@ -85,15 +114,38 @@ def turned_mm(hand: HandLandmarks) -> np.ndarray:
 
 def test_no_hand_is_followed_where_none_is(follower: HandFollower, seen: list[Seen]) -> None:
     image, hands, _ = seen[0]
-    assert follower(np.full_like(image, 90), hands) == ()
-    assert follower(image, ()) == ()
+    assert follower(np.full_like(image, 90), [hand.joints_px for hand in hands]) == (None, None)
 
 
 def test_two_on_one_hand_are_one(follower: HandFollower, seen: list[Seen]) -> None:
     image, (hand, _), _ = seen[0]
-    assert len(follower(image, (hand, hand))) == 1
+    first, second = follower(image, (hand.joints_px, hand.joints_px))
+    assert first is not None
+    assert second is None
     assert not is_new(hand, (hand,))
     assert is_new(hand, ())
+
+
+def test_the_shipped_int8_form_is_of_mediapipes_network_and_sees_what_that_sees(seen: list[Seen]) -> None:
+    """Redo it with: python -m digit.training.landmarks_int8"""
+    network = follower_module.network_of(model_file())
+    assert exports.manifest(INT8)["weights_sha256"] == digest(network)
+    requests = [compiled(model) for model in (float_model(network), Core().read_model(INT8 / IR))]
+    for image, hands, _ in seen:
+        squares = np.stack([cut(image, region(hand.joints_px)) for hand in hands])
+        (floats, *_), (ints, *_) = ([np.array(a) for a in request.infer([squares]).values()] for request in requests)
+        joints, joints8 = (landmarks.reshape(len(hands), 21, 3)[..., :2] for landmarks in (floats, ints))
+        assert np.abs(joints - joints8).mean() < 0.015 * SIDE
+        assert (joints != joints8).any()
+
+
+def test_another_network_runs_as_it_is(seen: list[Seen], monkeypatch: pytest.MonkeyPatch) -> None:
+    image, hands, _ = seen[0]
+    monkeypatch.setattr(follower_module, "digest", lambda network: "0" * 64)
+    opened: list[bytes] = []
+    monkeypatch.setattr(follower_module, "float_model", lambda network: opened.append(network) or float_model(network))
+    assert len(found(HandFollower(model_file()), image, hands)) == 2
+    assert len(opened) == 1
 
 
 def test_apart() -> None:

@@ -4,8 +4,9 @@ import pytest
 import torch
 from torch import nn
 
+from digit.lite import INPUT_SIZE, DigitLite
 from digit.training.losses import objective
-from digit.training.stages import enter
+from digit.training.stages import enter, resize
 from digit.variants import VARIANTS, build, find
 
 #: With the backbone of the paper; all others get the small one.
@@ -68,6 +69,35 @@ def test_stages_of_the_two_stage_variant():
     enter(network, whole)
     assert learners(network) == {"backbone", "segmentation", "semantic", "fusion", "estimator"}
     assert network.get_submodule("backbone").training
+
+
+def test_the_size_of_a_step_is_drawn_anew_and_the_same_in_every_run():
+    sizes, drawn = (160, 224), [[], []]
+    for of_run in drawn:
+        network = DigitLite()
+        assert network.input_size == INPUT_SIZE
+        for step in range(20):
+            resize(network, sizes, 3, step)
+            of_run.append(network.input_size)
+    assert drawn[0] == drawn[1]
+    assert set(drawn[0]) == set(sizes)
+    resize(network, (), 3, 0)
+    assert network.input_size == drawn[0][-1]
+
+
+@pytest.mark.parametrize("size", [160, 224])
+def test_every_size_gives_the_same_shapes_and_about_the_same_answer(size: int):
+    torch.manual_seed(0)
+    network = DigitLite().eval()
+    rows = torch.linspace(0, 1, 256)
+    image = (rows[:, None] * rows).expand(1, 3, 256, 256)  # smooth: nothing is lost by shrinking it
+    with torch.inference_mode():
+        own = network(image)
+        network.input_size = size
+        other = network(image)
+    for a, b in zip(own, other, strict=True):
+        assert a.shape == b.shape
+    assert (own.part_logits - other.part_logits).abs().mean() < 0.2 * own.part_logits.std()
 
 
 def learners(network: nn.Module) -> set[str]:
