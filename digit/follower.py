@@ -4,7 +4,6 @@ That is what MediaPipe's own HandLandmarker does with a hand that it follows: it
 landmarks and gives it to the network. Here both hands go through it at once and in int8, in a fraction of the time.
 """
 
-import hashlib
 import tempfile
 import zipfile
 from collections.abc import Iterable, Sequence
@@ -19,7 +18,7 @@ from digit.backends import exports
 from digit.backends.devices import openvino_threads
 from digit.errors import UserError
 from digit.geometry import invert_affine
-from digit.landmarker import HandLandmarks
+from digit.landmarker import HandLandmarks, sha256
 from digit.skeleton import FINGERS, FROM_WRIST_FIRST, JOINTS, WRIST
 
 NETWORK = "hand_landmarks_detector.tflite"
@@ -52,10 +51,12 @@ class HandFollower:
         self._request = _request(task)
 
     def __call__(self, image: np.ndarray, places: Sequence[np.ndarray]) -> tuple[HandLandmarks | None, ...]:
-        """The hands at one or two places in an (H, W, 3) uint8 RGB picture; None where none is, or the one before.
+        """The hands at up to two places in an (H, W, 3) uint8 RGB picture; None where none is, or the one before.
 
         A place is where the joints (21, 2) of a hand were.
         """
+        if not places:
+            return ()
         turns = [region(joints_px) for joints_px in places]
         answers = self._request.infer([np.stack([cut(image, turn) for turn in turns])])
         hands: list[HandLandmarks | None] = []
@@ -129,11 +130,6 @@ def network_of(task: Path) -> bytes:
         raise _no_model(task) from error
 
 
-def digest(network: bytes) -> str:
-    """What tells one network from another."""
-    return hashlib.sha256(network).hexdigest()
-
-
 def float_model(network: bytes) -> Any:
     """The `openvino.Model` of a network's bytes: (1 or 2, 224, 224, 3) uint8 RGB in. Raises RuntimeError."""
     from openvino import Core, Dimension, Type
@@ -163,7 +159,7 @@ def _request(task: Path) -> Any:
     """The shipped int8 form, if it is that of the task's network, else the network itself."""
     network = network_of(task)
     try:
-        if exports.manifest(INT8).get("weights_sha256") == digest(network):
+        if exports.manifest(INT8).get("weights_sha256") == sha256(network):
             from openvino import Core
 
             return compiled(Core().read_model(INT8 / IR))

@@ -162,7 +162,7 @@ def model_file(progress: Callable[[str], None] | None = None, folder: Path | Non
     """
     folder = folder or platformdirs.user_cache_path("digit-live")
     path = folder / TASK_NAME
-    if path.is_file() and _sha256(path.read_bytes()) == TASK_SHA256:
+    if path.is_file() and sha256(path.read_bytes()) == TASK_SHA256:
         return path
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -205,14 +205,14 @@ def _download(folder: Path, progress: Callable[[str], None] | None) -> Generator
 
 def _pack(wheel: zipfile.ZipFile, path: Path) -> None:
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as task:  # MediaPipe maps the members: they stay uncompressed
-        for name, (member, sha256) in NETWORKS.items():
+        for name, (member, expected) in NETWORKS.items():
             network = wheel.read(member)
-            if _sha256(network) != sha256:
+            if sha256(network) != expected:
                 raise UserError(f"{member} in the {WHEEL} wheel is not the expected file; use --hand-model PATH.")
             entry = zipfile.ZipInfo(name)  # its fixed date and system keep the sha256 the same everywhere
             entry.create_system = 3
             task.writestr(entry, network)
 
 
-def _sha256(data: bytes) -> str:
+def sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()

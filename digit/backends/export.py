@@ -7,7 +7,6 @@
 """
 
 import argparse
-import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -91,7 +90,6 @@ def ship(weights: Path) -> str:
         openvino_ir(weights, floats, half=True)
         report = int8_ir(floats, ints)
         target = exports.beside(weights, "fp32").parent
-        shutil.rmtree(target, ignore_errors=True)
         for folder in (floats, ints):
             exports.replace(target / folder.name, folder, digest)
     return report

@@ -87,6 +87,32 @@ def accuracy(folder: Path, truth: Samples) -> Accuracy:
 
 
 def _quantize(floats: Path, out: Path, calibration: Samples, parts: Sequence[str], quick: bool = False) -> None:
+    import openvino
+
+    core: Any = openvino.Core()
+    model = core.read_model(floats / IR[0])
+    wanted = {port.get_any_name() for port in model.inputs}
+    fed = [
+        {name: array for name, array in (("crop", crop[None]), ("prior", prior[None])) if name in wanted}
+        for crop, prior in zip(calibration.images, calibration.priors, strict=True)
+    ]
+    patterns = [f".*{AS_PRODUCTS}.*", r".*root_from_pose.*", *parts]
+    quantized = post_training(model, fed, FLOAT_TYPES, patterns, quick)
+    take_small_crops(quantized)
+    openvino.save_model(quantized, out / IR[0], compress_to_fp16=True)
+
+
+def post_training(
+    model: Any, fed: Sequence[Any], types: Sequence[str], patterns: Sequence[str] = (), quick: bool = False
+) -> Any:
+    """The int8 form of an `openvino.Model`, calibrated on these inputs.
+
+    Args:
+        types, patterns: kinds of layers, and names of layers, that stay float.
+
+    Raises:
+        UserError: nncf is missing.
+    """
     try:
         import nncf
     except ImportError as error:
@@ -96,34 +122,22 @@ def _quantize(floats: Path, out: Path, calibration: Samples, parts: Sequence[str
         ) from error
     import logging
 
-    import openvino
     from nncf.quantization.advanced_parameters import AdvancedQuantizationParameters
     from nncf.quantization.range_estimator import RangeEstimatorParametersSet
 
     nncf.set_log_level(logging.ERROR)
-    core: Any = openvino.Core()
-    model = core.read_model(floats / IR[0])
-    wanted = {port.get_any_name() for port in model.inputs}
-    fed = [
-        {name: array for name, array in (("crop", crop[None]), ("prior", prior[None])) if name in wanted}
-        for crop, prior in zip(calibration.images, calibration.priors, strict=True)
-    ]
     # Bias correction layer by layer: the fast one leaves depths 0.5 mm worse.
-    quantized = nncf.quantize(
+    return nncf.quantize(
         model,
-        nncf.Dataset(fed),
+        nncf.Dataset(list(fed)),
         preset=nncf.QuantizationPreset.MIXED,
         subset_size=len(fed),
         fast_bias_correction=quick,
-        ignored_scope=nncf.IgnoredScope(
-            types=list(FLOAT_TYPES), patterns=[f".*{AS_PRODUCTS}.*", r".*root_from_pose.*", *parts], validate=False
-        ),
+        ignored_scope=nncf.IgnoredScope(types=list(types), patterns=list(patterns), validate=False),
         advanced_parameters=AdvancedQuantizationParameters(
             activations_range_estimator_params=RangeEstimatorParametersSet.HISTOGRAM
         ),
     )
-    take_small_crops(quantized)
-    openvino.save_model(quantized, out / IR[0], compress_to_fp16=True)
 
 
 def main() -> int:

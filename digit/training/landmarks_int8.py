@@ -17,9 +17,10 @@ import numpy as np
 
 from digit import follower
 from digit.backends import exports
+from digit.backends.quantize import post_training
 from digit.errors import UserError
 from digit.interhand import Sample, read_picture
-from digit.landmarker import model_file
+from digit.landmarker import model_file, sha256
 from digit.skeleton import JOINTS_PER_HAND
 from digit.training.validate import held_out
 
@@ -64,27 +65,8 @@ def quantized(task: Path, calibration: np.ndarray) -> Any:
     Raises:
         UserError: nncf is missing, or the file is none.
     """
-    try:
-        import nncf
-    except ImportError as error:
-        raise UserError("This needs NNCF; install it with pip install 'digit-live[int8]'.") from error
-    import logging
-
-    from nncf.quantization.advanced_parameters import AdvancedQuantizationParameters
-    from nncf.quantization.range_estimator import RangeEstimatorParametersSet
-
-    nncf.set_log_level(logging.ERROR)
-    return nncf.quantize(
-        _with_plain_weights(follower.float_model(follower.network_of(task))),
-        nncf.Dataset([square[None] for square in calibration[:CALIBRATION]]),
-        preset=nncf.QuantizationPreset.MIXED,
-        subset_size=min(len(calibration), CALIBRATION),
-        fast_bias_correction=False,
-        ignored_scope=nncf.IgnoredScope(types=["MatMul"]),
-        advanced_parameters=AdvancedQuantizationParameters(
-            activations_range_estimator_params=RangeEstimatorParametersSet.HISTOGRAM
-        ),
-    )
+    model = _with_plain_weights(follower.float_model(follower.network_of(task)))
+    return post_training(model, [square[None] for square in calibration[:CALIBRATION]], types=["MatMul"])
 
 
 def _with_plain_weights(model: Any) -> Any:
@@ -146,7 +128,7 @@ def main(argv: list[str] | None = None) -> int:
         ints = quantized(task, squares(args.data, args.pictures, seed=0))
         with tempfile.TemporaryDirectory() as scratch:
             openvino.save_model(ints, Path(scratch) / follower.IR, compress_to_fp16=True)
-            exports.replace(args.out, Path(scratch), follower.digest(follower.network_of(task)))
+            exports.replace(args.out, Path(scratch), sha256(follower.network_of(task)))
         if args.check:
             floats = follower.float_model(follower.network_of(task))
             print(moved(floats, ints, squares(args.check, args.pictures, seed=1)))
