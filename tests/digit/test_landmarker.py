@@ -48,11 +48,11 @@ def made_up_wheel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     with zipfile.ZipFile(wheel, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, data in networks.items():
             archive.writestr(f"models/{name}", data)
-    checked = {name: (f"models/{name}", landmarker._sha256(data)) for name, data in networks.items()}
+    checked = {name: (f"models/{name}", landmarker.sha256(data)) for name, data in networks.items()}
     monkeypatch.setattr(landmarker, "NETWORKS", checked)
     with zipfile.ZipFile(wheel) as archive:
         landmarker._pack(archive, tmp_path / "packed")
-    monkeypatch.setattr(landmarker, "TASK_SHA256", landmarker._sha256((tmp_path / "packed").read_bytes()))
+    monkeypatch.setattr(landmarker, "TASK_SHA256", landmarker.sha256((tmp_path / "packed").read_bytes()))
     return wheel
 
 
@@ -89,7 +89,7 @@ def test_model_file_is_built_once(tmp_path: Path, pip_calls: list[list[str]]) ->
 def test_damaged_model_file_is_built_again(tmp_path: Path, pip_calls: list[list[str]]) -> None:
     path = model_file(folder=tmp_path)
     path.write_bytes(path.read_bytes()[:-1])
-    assert landmarker._sha256(model_file(folder=tmp_path).read_bytes()) == landmarker.TASK_SHA256
+    assert landmarker.sha256(model_file(folder=tmp_path).read_bytes()) == landmarker.TASK_SHA256
     assert len(pip_calls) == 2
 
 
