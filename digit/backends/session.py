@@ -1,5 +1,6 @@
 """What a runtime offers, what the app gets, and how one runtime takes over from another while the app runs."""
 
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
@@ -28,8 +29,21 @@ class Session(Protocol):
     def close(self) -> None: ...
 
 
+class _Asked:
+    """One crop that the network was asked about."""
+
+    def __init__(self, crop: np.ndarray, prior: np.ndarray) -> None:
+        self.crop, self.prior = crop, prior
+        self.wait: Callable[[], Sequence[np.ndarray]] | None = None  # None until the session has begun with it
+        self.prediction: Prediction | None = None
+
+
 class LoadedBackend:
-    """A network ready to run; a `digit.prediction.Backend`. Use and close it in the thread that loaded it."""
+    """A network ready to run; a `digit.prediction.Backend`. Use and close it in the thread that loaded it.
+
+    Crops may be asked about before the answers to earlier ones are taken: the network begins with the next as soon as
+    it is through with the one before, so that it need not wait for whoever asks.
+    """
 
     def __init__(self, session: Session, name: str, model: str, weights_sha256: str, why: str):
         self.name = name  # a key of `digit.backends.available`
@@ -38,13 +52,14 @@ class LoadedBackend:
         self.why = why  # one sentence: why this backend was chosen
         self._depth_axis: DepthAxis = find(model).depth_axis
         self.session: Session | None = session
+        self._asked: deque[_Asked] = deque()  # without an answer, in turn; the session has begun with the first
 
     def __call__(self, crop: np.ndarray, prior: Prior | None = None) -> Prediction:
         """Both hands in one crop. Raises as `start`."""
         return self.start(crop, prior)()
 
     def start(self, crop: np.ndarray, prior: Prior | None = None) -> Callable[[], Prediction]:
-        """Begin with a crop; calling what this returns waits for the answer. One crop at a time.
+        """Begin with a crop, or line it up behind those under way; calling what this returns waits for the answer.
 
         The crop and the prior are not copied: leave them alone until the answer is taken.
 
@@ -54,19 +69,39 @@ class LoadedBackend:
         """
         if self.session is None:
             raise RuntimeError(f"the {self.name} backend is closed")
-        checked_crop, checked_prior = _checked(crop, prior)
-        wait = self.session.start(checked_crop[None], checked_prior[None])
+        asked = _Asked(*_checked(crop, prior))
+        self._asked.append(asked)
+        self._begin()
 
         def answer() -> Prediction:
-            joints_2p5d, confidence, part_labels, handedness, root_depth_mm = (_readonly(array[0]) for array in wait())
-            root_mm = float(root_depth_mm)
-            return Prediction(joints_2p5d, confidence, part_labels, handedness, root_mm, self._depth_axis)
+            while asked.prediction is None:
+                self._answer_first()
+            return asked.prediction
 
         return answer
+
+    def _begin(self) -> None:
+        """Start the session on the first crop in the line."""
+        if self._asked and self._asked[0].wait is None and self.session is not None:
+            self._asked[0].wait = self.session.start(self._asked[0].crop[None], self._asked[0].prior[None])
+
+    def _answer_first(self) -> None:
+        """Wait for the first crop in the line and begin with the next one."""
+        if self.session is None:
+            raise RuntimeError(f"the {self.name} backend is closed")
+        self._begin()
+        first = self._asked.popleft()
+        assert first.wait is not None
+        joints_2p5d, confidence, part_labels, handedness, root_depth_mm = (_readonly(a[0]) for a in first.wait())
+        self._begin()
+        first.prediction = Prediction(
+            joints_2p5d, confidence, part_labels, handedness, float(root_depth_mm), self._depth_axis
+        )
 
     def close(self) -> None:
         """Free the network; a second call does nothing."""
         if self.session is not None:
+            self._asked.clear()
             self.session.close()
             self.session = None
 

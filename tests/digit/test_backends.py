@@ -1,6 +1,7 @@
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import torch
 from digit import backends, checkpoint
 from digit.backends import check, exports
 from digit.backends import openvino as openvino_backend
+from digit.backends.session import LoadedBackend
 from digit.errors import UserError
 from digit.prediction import Prediction
 from tests.digit import golden
@@ -94,6 +96,46 @@ def test_a_prediction_is_whole_and_frozen(cache: Path, lite: Path, name: str):
     backend.close()
     with pytest.raises(RuntimeError, match="closed"):
         backend(CROP)
+
+
+class OneAtATime:
+    """A session that answers with the crop's first pixel, in a buffer that the next start overwrites."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+        self._buffers = [np.zeros((1, *shape), np.float32) for shape in ((42, 3), (42,), (128, 128), (2,), ())]
+
+    def start(self, crop: np.ndarray, prior: np.ndarray) -> Callable[[], list[np.ndarray]]:
+        assert not self.told or self.told[-1].startswith("answer")
+        self.told.append(f"start {crop[0, 0, 0, 0]}")
+        for buffer in self._buffers:
+            buffer[:] = crop[0, 0, 0, 0]
+
+        def wait() -> list[np.ndarray]:
+            self.told.append(f"answer {crop[0, 0, 0, 0]}")
+            return self._buffers
+
+        return wait
+
+    def close(self) -> None:
+        self.told.append("close")
+
+
+def test_crops_line_up_behind_the_one_under_way():
+    session = OneAtATime()
+    backend = LoadedBackend(session, "fake", "digit-lite", "", "")
+    crops = [np.full((256, 256, 3), n, np.uint8) for n in range(4)]
+    first, second = backend.start(crops[0]), backend.start(crops[1])
+    assert session.told == ["start 0"]
+    assert first().joints_2p5d[0, 0] == 0
+    assert session.told == ["start 0", "answer 0", "start 1"]  # at once, whoever asks for the answer and when
+    assert backend(crops[2]).joints_2p5d[0, 0] == 2  # another one in between, as for a search
+    assert second().joints_2p5d[0, 0] == 1 and first().joints_2p5d[0, 0] == 0
+    left = backend.start(crops[3])
+    backend.close()
+    assert session.told[-2:] == ["start 3", "close"]
+    with pytest.raises(RuntimeError, match="closed"):
+        left()
 
 
 @pytest.mark.parametrize(
