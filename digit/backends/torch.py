@@ -7,14 +7,19 @@ import numpy as np
 import torch
 
 from digit.backends.export import loaded
+from digit.lite import DigitLite
 from digit.predict import Predictor
 
 
 class TorchSession:
     """See `digit.backends.Session`."""
 
-    def __init__(self, weights: Path):
+    def __init__(self, weights: Path, input_size: int | None = None):
+        """``input_size`` is for digit-lite: pixels at which it sees a crop, if not its own."""
         self._predictor: Predictor | None = loaded(weights)
+        if input_size is not None:
+            assert isinstance(self._predictor.network, DigitLite)
+            self._predictor.network.input_size = input_size
 
     def start(self, crop: np.ndarray, prior: np.ndarray) -> Callable[[], list[np.ndarray]]:
         assert self._predictor is not None

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from digit.errors import UserError
+from digit.synth.components import COMPONENTS
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -32,6 +33,10 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument(
         "--shard", type=_shard, default=(0, 1), metavar="I/N", help="write only every N-th chunk from I on"
     )
+    parser.add_argument(
+        "--without", nargs="+", default=[], choices=tuple(COMPONENTS), metavar="PART",
+        help="leave parts of the engine out: " + "; ".join(f"{name!r}: {gone}" for name, gone in COMPONENTS.items()),
+    )  # fmt: skip
     parser.add_argument("--preview", action="store_true", help="also write preview.png: pictures with labels drawn")
     parser.add_argument(
         "--ray",
@@ -49,6 +54,8 @@ def main(argv: list[str] | None = None) -> int:
         parser.error("--out needs --count")
     if args.clips is not None and (args.judge or args.preview or args.ray is not None or args.shard != (0, 1)):
         parser.error("--clips goes with --out, --count and --seed alone")
+    if args.without and (args.judge or args.clips is not None or args.ray is not None or args.preview):
+        parser.error("--without goes with --out, --count, --seed and --shard alone")
     try:
         if args.judge:
             _judge(args.count or 150, args.seed, args.like)
@@ -57,7 +64,7 @@ def main(argv: list[str] | None = None) -> int:
 
             write_clips(args.out, args.count, args.seed, args.clips)
         else:
-            _write(args.out, args.count, args.seed, args.shard, args.ray, args.preview)
+            _write(args.out, args.count, args.seed, args.shard, args.ray, args.preview, frozenset(args.without))
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -78,11 +85,13 @@ def _judge(count: int, seed: int, like: Path | None) -> None:
         print(report(judge(nearest(given, poses))))
 
 
-def _write(out: Path, count: int, seed: int, shard: tuple[int, int], ray: str | None, preview: bool) -> None:
+def _write(
+    out: Path, count: int, seed: int, shard: tuple[int, int], ray: str | None, preview: bool, without: frozenset[str]
+) -> None:
     from digit.synth.generate import contact_sheet, generate
 
     if ray is None:
-        generate(out, count, seed, shard)
+        generate(out, count, seed, shard, without=without)
     else:
         from digit.synth.cluster import generate_on_cluster
 

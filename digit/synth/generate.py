@@ -19,6 +19,7 @@ from digit.skeleton import FIRST_PART, PARTS_PER_HAND, SIDES, SLOTS
 from digit.synth import hand_model
 from digit.synth.appearance import linear_bytes, photograph, sample_look, shade_gaps
 from digit.synth.backgrounds import sample_background
+from digit.synth.components import NONE, good_photograph, simplified
 from digit.synth.lens import bent, bent_pixels, seen_joints, straight_camera
 from digit.synth.people import person_view, sample_person, sample_props
 from digit.synth.render import Rendering, shared_renderer
@@ -52,13 +53,13 @@ class Picture:
     quality: int  # of the JPEG file
 
 
-def picture(seed: int, index: int) -> Picture:
+def picture(seed: int, index: int, without: frozenset[str] = NONE) -> Picture:
     """Picture ``index`` of the set ``seed``. Of each of its hands something is to be seen."""
-    made = draw(np.random.default_rng([seed, index]))
+    made = draw(np.random.default_rng([seed, index]), without)
     for again in range(1, _TRIES):
         if shows_its_hands(made):
             break
-        made = draw(np.random.default_rng([seed, index, again]))
+        made = draw(np.random.default_rng([seed, index, again]), without)
     return made
 
 
@@ -72,20 +73,21 @@ def shows_its_hands(made: Picture) -> bool:
     return True
 
 
-def draw(rng: np.random.Generator) -> Picture:
-    """One scene, drawn and labelled, whatever is to be seen of its hands."""
-    scene = sample_scene(rng, hand_model.shared(), SIZE)
-    look = sample_look(rng)
+def draw(rng: np.random.Generator, without: frozenset[str] = NONE) -> Picture:
+    """One scene, drawn and labelled, whatever is to be seen of its hands; ``without`` some of `COMPONENTS`."""
+    scene = sample_scene(rng, hand_model.shared(), SIZE, without)
+    look = simplified(sample_look(rng), without)
     K = straight_camera(scene.K, scene.bend, SIZE) if scene.bend else scene.K
     props = sample_props(rng, scene.hands, K, SIZE, look, scene.facing)
+    props = () if "people and things" in without else props
     drawn = shared_renderer(SIZE).draw(scene.hands, K, look, props)
     if scene.bend:
         drawn = _through_lens(drawn, bent_pixels(scene.K, scene.bend, SIZE))
-    light = in_room(drawn, rng, SIZE)
+    light = in_room(drawn, rng, SIZE, without)
     parts = drawn.parts.copy()
-    if rng.random() < 0.05:
+    if rng.random() < 0.05 and "people and things" not in without:
         light, parts = _occlude(light, parts, rng)
-    image = photograph(light, rng)
+    image = good_photograph(light) if "camera" in without else photograph(light, rng)
 
     joints_mm = np.zeros((42, 3), np.float32)
     present = np.zeros(42, bool)
@@ -100,7 +102,7 @@ def draw(rng: np.random.Generator) -> Picture:
     in_front = joints_mm[:, 2] - drawn.depth_mm[cell[:, 1], cell[:, 0]]
     visible = valid & (in_front < VISIBLE_MM) & (parts[cell[:, 1], cell[:, 0]] > 0)
     hands = np.array([side in scene.hands for side in SIDES], np.uint8)
-    quality = int(rng.integers(55, 96))
+    quality = 95 if "camera" in without else int(rng.integers(55, 96))
     return Picture(
         image, parts, drawn.depth_mm, joints_mm, px, valid.astype(np.uint8), visible.astype(np.uint8), scene.K, hands,
         quality,
@@ -120,10 +122,11 @@ def person_without_hands(rng: np.random.Generator, size: int) -> np.ndarray:
     return photograph(in_room(shared_renderer(size).draw({}, K, look, (person,)), rng, size), rng)
 
 
-def in_room(drawn: Rendering, rng: np.random.Generator, size: int) -> np.ndarray:
+def in_room(drawn: Rendering, rng: np.random.Generator, size: int, without: frozenset[str] = NONE) -> np.ndarray:
     """(size, size, 3) float32 linear light of what was drawn before a background."""
-    background = linear_bytes(sample_background(rng, size))
-    shade = shade_gaps(drawn.depth_mm, rng.uniform(0.1, 0.5), rng.uniform(4, 14))[..., None]
+    background = linear_bytes(sample_background(rng, size, "photographs" not in without))
+    strength, radius_px = rng.uniform(0.1, 0.5), rng.uniform(4, 14)
+    shade = shade_gaps(drawn.depth_mm, 0.0 if "light" in without else strength, radius_px)[..., None]
     # Colour is already weighted by coverage, which is soft at edges.
     return (drawn.colour * shade + background * (1 - drawn.coverage[..., None])).astype(np.float32)
 
@@ -155,10 +158,12 @@ def generate(
     progress: bool = True,
     chunk: int = CHUNK,
     annotate: bool = True,
+    without: frozenset[str] = NONE,
 ) -> None:
     """Write this shard's chunks of a set of ``count`` pictures; chunks that are whole already are left alone.
 
-    Whoever finds all chunks whole writes the annotation files, unless ``annotate`` is off.
+    Whoever finds all chunks whole writes the annotation files, unless ``annotate`` is off. ``without`` leaves some of
+    `digit.synth.components.COMPONENTS` out.
 
     Raises:
         UserError: the folder cannot be written, the disk is full, or it holds a set of another seed or engine.
@@ -167,13 +172,13 @@ def generate(
     try:
         for folder in ("images", "masks", "annotations"):
             (out / folder / SPLIT).mkdir(parents=True, exist_ok=True)
-        _claim(out, seed)
+        _claim(out, seed, without)
         files = [out / "annotations" / SPLIT / f"index-{n:04d}.npz" for n in range(len(chunks))]
         todo = list(zip(chunks, files, strict=True))[shard[0] :: shard[1]]
         with tqdm(total=sum(len(pictures) for pictures, _ in todo), unit="picture", disable=not progress) as bar:
             for pictures, index in todo:
                 if not _complete(index, len(pictures)):
-                    _write_chunk(out, seed, pictures, index, bar)
+                    _write_chunk(out, seed, pictures, index, bar, without)
                 else:
                     bar.update(len(pictures))
         if annotate and all(_complete(index, len(p)) for p, index in zip(chunks, files, strict=True)):
@@ -182,9 +187,9 @@ def generate(
         raise UserError(f"Cannot write to {out} ({error.strerror}); free some space or give another --out.") from error
 
 
-def _claim(out: Path, seed: int) -> None:
+def _claim(out: Path, seed: int, without: frozenset[str]) -> None:
     file = out / "annotations" / SPLIT / "seed.txt"
-    claim = f"{seed} of engine {ENGINE}"
+    claim = f"{seed} of engine {ENGINE}" + "".join(f" without {name}" for name in sorted(without))
     if file.is_file() and file.read_text() != claim:
         raise UserError(f"{out} holds a set of seed {file.read_text()}, not {claim}; give that seed or another --out.")
     file.write_text(claim)
@@ -199,11 +204,11 @@ def _complete(index: Path, length: int) -> bool:
         return False
 
 
-def _write_chunk(out: Path, seed: int, chunk: range, index: Path, bar: Any) -> None:
+def _write_chunk(out: Path, seed: int, chunk: range, index: Path, bar: Any, without: frozenset[str]) -> None:
     rows: list[Picture] = []
     names: list[str] = []
     for i in chunk:
-        made = picture(seed, i)
+        made = picture(seed, i, without)
         name = f"image{i:06d}"
         ok, jpeg = cv2.imencode(".jpg", made.image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, made.quality])
         ok_png, png = cv2.imencode(".png", made.parts, [cv2.IMWRITE_PNG_COMPRESSION, 3])

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from digit.skeleton import WRIST
+from digit.synth.components import NONE
 from digit.synth.hand_model import HandModel, PosedHand, mirror_x, place, pose, rotation
 from digit.synth.lens import seen_from_straight
 from digit.synth.meetings import WEBCAM_FROM_PERSON, apart, sample_meeting
@@ -17,6 +18,8 @@ _VIEWS = 8
 _HIDDEN = 0.28
 #: Shares of webcams without and with a lens that bends; by how much at the picture's corner (a barrel above zero).
 _STRAIGHT, _BENT = 0.4, (-0.03, 0.14)
+#: Shapes of hands in pictures without `COMPONENTS`' poses.
+_PLAIN_SHAPES = ("open", "flat", "relaxed")
 #: A hand with its fingers up and its palm towards the camera.
 _PALM_TO_CAMERA = np.diag([-1.0, -1.0, 1.0])
 
@@ -31,20 +34,28 @@ class SyntheticScene:
     facing: bool  # whether a person may look into the camera behind the hands
 
 
-def sample_scene(rng: np.random.Generator, model: HandModel, size: int) -> SyntheticScene:
-    """31 % one hand, 17 % two hands apart, 52 % two hands that overlap or touch."""
+def sample_scene(
+    rng: np.random.Generator, model: HandModel, size: int, without: frozenset[str] = NONE
+) -> SyntheticScene:
+    """31 % one hand, 17 % two hands apart, 52 % two hands that overlap or touch; ``without`` some of `COMPONENTS`."""
     facing = True
     shapes = int(rng.integers(len(model.vertices_mm)))
+    shapes = 0 if "bodies" in without else shapes
     kind = rng.random()
     if kind < 0.31:
         side = "right" if rng.random() < 0.5 else "left"
-        hand = _hand(rng, model, shapes, side, sample_angles(rng))
-        hands = {side: place(hand, _view(rng), np.zeros(3))}
-    elif kind < 0.48:
-        hands = _apart(rng, model, shapes)
+        hand = _hand(rng, model, shapes, side, sample_angles(rng, _shape(rng, without)))
+        hands = {side: place(hand, _view(rng, 1.0, without), np.zeros(3))}
+    elif kind < 0.48 or "touching" in without:
+        hands = _apart(rng, model, shapes, without)
     else:
-        hands, facing = _together(rng, model, shapes)
-    return _in_camera(rng, hands, size, facing)
+        hands, facing = _together(rng, model, shapes, without)
+    return _in_camera(rng, hands, size, facing, "camera" in without)
+
+
+def _shape(rng: np.random.Generator, without: frozenset[str]) -> str | None:
+    """The shape of a hand by name; None for any."""
+    return str(rng.choice(_PLAIN_SHAPES)) if "poses" in without else None
 
 
 def _hand(rng: np.random.Generator, model: HandModel, shape: int, side: str, angles: np.ndarray) -> PosedHand:
@@ -52,8 +63,10 @@ def _hand(rng: np.random.Generator, model: HandModel, shape: int, side: str, ang
     return hand if side == "right" else mirror_x(hand)
 
 
-def _view(rng: np.random.Generator, spread: float = 1.0) -> np.ndarray:
+def _view(rng: np.random.Generator, spread: float = 1.0, without: frozenset[str] = NONE) -> np.ndarray:
     """(3, 3) camera_from_hand: palm, back or edge towards the camera; fingers mostly up, as hands are held up."""
+    if "views" in without:
+        return view(rng.choice([0.0, 180.0]) + rng.normal(0, 15), rng.normal(0, 15), rng.normal(0, 20))
     turn = rng.choice([0.0, 180.0, 90.0, -90.0], p=[0.4, 0.4, 0.1, 0.1]) + rng.normal(0, 30 * spread)
     pitch = rng.normal(0, 26) if rng.random() < 0.85 else rng.uniform(-90, 90)
     roll = rng.normal(0, 35 * spread) if rng.random() < 0.75 else rng.uniform(-180, 180)
@@ -65,16 +78,18 @@ def view(turn_deg: float, pitch_deg: float, roll_deg: float) -> np.ndarray:
     return rotation(_Z, roll_deg) @ rotation(_X, pitch_deg) @ _PALM_TO_CAMERA @ rotation(_Y, turn_deg)
 
 
-def _apart(rng: np.random.Generator, model: HandModel, shape: int) -> dict[str, PosedHand]:
+def _apart(
+    rng: np.random.Generator, model: HandModel, shape: int, without: frozenset[str] = NONE
+) -> dict[str, PosedHand]:
     """Two hands side by side, mostly the right one on the picture's left (a person in front of the camera)."""
     order = 1.0 if rng.random() < 0.8 else -1.0
     alike = rng.random() < 0.4
-    name = sample_shape_name(rng)
-    turned = _view(rng)
+    name = _shape(rng, without) or sample_shape_name(rng)
+    turned = _view(rng, 1.0, without)
     hands: dict[str, PosedHand] = {}
     for side, sign in (("right", -1.0), ("left", 1.0)):
-        angles = sample_angles(rng, name if alike else None)
-        view = _mirrored(turned) if alike and side == "left" else turned if alike else _view(rng, 0.8)
+        angles = sample_angles(rng, name if alike else _shape(rng, without))
+        view = _mirrored(turned) if alike and side == "left" else turned if alike else _view(rng, 0.8, without)
         offset = np.array([sign * order * rng.uniform(45, 170), rng.normal(0, 35), rng.normal(0, 35)])
         hands[side] = place(_hand(rng, model, shape, side, angles), view, offset)
     return apart(hands, (order, 0.0, 0.0))
@@ -86,7 +101,9 @@ def _mirrored(turn: np.ndarray) -> np.ndarray:
     return flip @ turn @ flip
 
 
-def _together(rng: np.random.Generator, model: HandModel, shape: int) -> tuple[dict[str, PosedHand], bool]:
+def _together(
+    rng: np.random.Generator, model: HandModel, shape: int, without: frozenset[str] = NONE
+) -> tuple[dict[str, PosedHand], bool]:
     """Two hands that meet, and whether the person faces the camera.
 
     They are seen by a webcam, by the person's own eyes, from above, from anywhere; or from where one hides the other.
@@ -96,10 +113,11 @@ def _together(rng: np.random.Generator, model: HandModel, shape: int) -> tuple[d
     x, y, z = held.T @ (-0.55, -0.6, -0.5)
     hands = sample_meeting(rng, model, shape, arm=(float(x), float(y), float(z)))
     held = rotation(_Z, rng.normal(0, 12)) @ held
-    hidden = rng.random() < _HIDDEN
+    plain = "views" in without
+    hidden = rng.random() < _HIDDEN and not plain
     turn = np.eye(3)
     for _ in range(_VIEWS):
-        turn = _camera_behind(rng, hands, held) if hidden else camera_from_person(rng)
+        turn = _camera_behind(rng, hands, held) if hidden else camera_from_person(rng, plain)
         if not any(_arm_hides(hand, turn @ held) for hand in hands.values()):
             break
     facing = float(turn[2, 2]) < -0.75
@@ -126,9 +144,10 @@ def _arm_hides(hand: PosedHand, camera_from_hand: np.ndarray) -> bool:
     return float(camera_from_hand[2] @ way) < -0.75 * float(np.linalg.norm(way))
 
 
-def camera_from_person(rng: np.random.Generator) -> np.ndarray:
-    """(3, 3) rotation of a camera that looks at a person: mostly webcams, own eyes and cameras above a desk or sink."""
+def camera_from_person(rng: np.random.Generator, webcam: bool = False) -> np.ndarray:
+    """(3, 3) rotation of a camera that looks at a person: a webcam, or also own eyes and one above a desk or sink."""
     kind = rng.choice(["webcam", "own eyes", "above", "anywhere"], p=[0.4, 0.2, 0.25, 0.15])
+    kind = "webcam" if webcam else kind
     azimuth, elevation, roll = rng.normal(0, 25), rng.normal(5, 18), rng.normal(0, 12)
     if kind == "own eyes":
         azimuth, elevation = azimuth + 180, rng.uniform(5, 80)
@@ -143,11 +162,14 @@ def camera_from_person(rng: np.random.Generator) -> np.ndarray:
     return rotation(_Z, roll) @ rotation(_X, -elevation) @ WEBCAM_FROM_PERSON @ rotation(_Y, -azimuth)
 
 
-def _in_camera(rng: np.random.Generator, hands: dict[str, PosedHand], size: int, facing: bool) -> SyntheticScene:
+def _in_camera(
+    rng: np.random.Generator, hands: dict[str, PosedHand], size: int, facing: bool, straight: bool
+) -> SyntheticScene:
     """Put the hands somewhere in a webcam's view and choose the K of a square picture around them."""
     reach = float(np.tan(np.radians(rng.uniform(50, 100)) / 2))  # slope at the border of the whole, wider picture
     corner2 = reach**2 * (1 + (9 / 16) ** 2)
     bend = 0.0 if rng.random() < _STRAIGHT else float(rng.uniform(*_BENT)) / corner2
+    bend = 0.0 if straight else bend
     distance = float(np.exp(rng.uniform(np.log(250), np.log(1200))))
     slope = (rng.normal(0, 0.36, 2) * (1.0, 0.7)).clip(-0.8, 0.8) * reach
     joints = np.concatenate([h.joints_mm for h in hands.values()])
