@@ -23,6 +23,8 @@ WARM_UP = 3
 class CudaSession:
     """See `digit.backends.Session`."""
 
+    at_once = 1
+
     def __init__(self, predictor: Predictor):
         """``predictor`` is on the GPU; its network may be a compiled one. Raises RuntimeError when it cannot run."""
         self._predictor: Predictor | None = predictor

@@ -28,30 +28,40 @@ CONFIG: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HI
 class OpenVinoSession:
     """See `digit.backends.Session`. An export that takes a smaller crop (`rewrite.take_small_crops`) gets it so."""
 
+    #: OpenVINO begins with the second one by itself, at the moment in which it is through with the first.
+    at_once = 2
+
     def __init__(self, folder: Path):
         """Opens an export. Raises RuntimeError or OSError when it cannot be read."""
-        self._request: Any = _compiled(folder)
+        self._free = _requests(folder, self.at_once)
+        self._busy: list[tuple[Any, dict[str, np.ndarray]]] = []  # each with the arrays that it reads
         # A network without a prior has lost that input in the export.
-        self._inputs = {port.get_any_name() for port in self._request.model_inputs}
-        (self._side,) = {port.shape[1] for port in self._request.model_inputs if port.get_any_name() == "crop"}
-        self._outputs = len(self._request.model_outputs)
+        ports = self._free[0].model_inputs
+        self._inputs = {port.get_any_name() for port in ports}
+        (self._side,) = {port.shape[1] for port in ports if port.get_any_name() == "crop"}
+        self._outputs = len(self._free[0].model_outputs)
 
     def start(self, crop: np.ndarray, prior: np.ndarray) -> Callable[[], list[np.ndarray]]:
         if self._side != crop.shape[1]:
             crop = cv2.resize(crop[0], (self._side, self._side), interpolation=cv2.INTER_LINEAR)[None]
-        given = {"crop": crop, "prior": prior}
-        request = self._request
-        request.start_async({name: given[name] for name in self._inputs}, share_inputs=True)
+        given = {name: array for name, array in (("crop", crop), ("prior", prior)) if name in self._inputs}
+        request = self._free.pop()
+        request.start_async(given, share_inputs=True)
+        self._busy.append((request, given))
 
         def wait() -> list[np.ndarray]:
             request.wait()
-            given.clear()  # kept until here, as the request reads from it
+            del self._busy[0]
+            self._free.append(request)
             return [request.get_output_tensor(i).data for i in range(self._outputs)]
 
         return wait
 
     def close(self) -> None:
-        self._request = None
+        for request, _ in self._busy:
+            request.wait()
+        self._busy.clear()
+        self._free.clear()
 
 
 def open_session(weights: Path, weights_sha256: str, precision: str, progress: Progress) -> OpenVinoSession:
@@ -117,20 +127,21 @@ def _checked(folder: Path, precision: str) -> OpenVinoSession:
     return session
 
 
-def _compiled(folder: Path) -> Any:
-    """An infer request. Compiles in a thread of its own, which ends with it.
+def _requests(folder: Path, count: int) -> list[Any]:
+    """So many infer requests of a network. Compiles in a thread of its own, which ends with it.
 
     OpenVINO gives the compiling thread a signal stack and takes it back when the model is freed. Of two models freed in
     the order in which they were made, the second one leaves a stack behind that is gone, and the next Ctrl-C crashes.
     """
 
-    def compile_() -> Any:
+    def compile_() -> list[Any]:
         import openvino
 
         core: Any = openvino.Core()
         small = (folder / "predictor.bin").stat().st_size < SMALL_BYTES
         config = CONFIG | (openvino_threads() if small else {})
-        return core.compile_model(str(folder / "predictor.xml"), "CPU", config).create_infer_request()
+        model = core.compile_model(str(folder / "predictor.xml"), "CPU", config)
+        return [model.create_infer_request() for _ in range(count)]
 
     with ThreadPoolExecutor(max_workers=1) as thread:
         return thread.submit(compile_).result()

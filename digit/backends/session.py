@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Sequence
+from itertools import islice
 from typing import Protocol
 
 import numpy as np
@@ -18,11 +19,16 @@ _NO_PRIOR.flags.writeable = False
 class Session(Protocol):
     """A network opened on one runtime."""
 
+    @property
+    def at_once(self) -> int:
+        """So many crops may be under way; those behind the first wait within the runtime."""
+        ...
+
     def start(self, crop: np.ndarray, prior: np.ndarray) -> Callable[[], Sequence[np.ndarray]]:
         """Begin with (1, 256, 256, 3) uint8 and (1, 42, 4) float32; neither may change until the answer is taken.
 
-        The callable waits for the fields of `digit.predict.PredictionTensors`. They may lie in buffers of the session:
-        one crop is under way at a time, and its answer is good until the next start.
+        The callable waits for the fields of `digit.predict.PredictionTensors`. Answers are taken in the order of the
+        starts. They may lie in buffers of the session, and are good until the next start.
         """
         ...
 
@@ -41,8 +47,8 @@ class _Asked:
 class LoadedBackend:
     """A network ready to run; a `digit.prediction.Backend`. Use and close it in the thread that loaded it.
 
-    Crops may be asked about before the answers to earlier ones are taken: the network begins with the next as soon as
-    it is through with the one before, so that it need not wait for whoever asks.
+    Crops may be asked about before the answers to earlier ones are taken: they line up, so that the network need not
+    wait for whoever asks.
     """
 
     def __init__(self, session: Session, name: str, model: str, weights_sha256: str, why: str):
@@ -52,7 +58,7 @@ class LoadedBackend:
         self.why = why  # one sentence: why this backend was chosen
         self._depth_axis: DepthAxis = find(model).depth_axis
         self.session: Session | None = session
-        self._asked: deque[_Asked] = deque()  # without an answer, in turn; the session has begun with the first
+        self._asked: deque[_Asked] = deque()  # without an answer, in turn; the session has begun with the first ones
 
     def __call__(self, crop: np.ndarray, prior: Prior | None = None) -> Prediction:
         """Both hands in one crop. Raises as `start`."""
@@ -81,12 +87,14 @@ class LoadedBackend:
         return answer
 
     def _begin(self) -> None:
-        """Start the session on the first crop in the line."""
-        if self._asked and self._asked[0].wait is None and self.session is not None:
-            self._asked[0].wait = self.session.start(self._asked[0].crop[None], self._asked[0].prior[None])
+        """Give the session as many crops as it takes."""
+        session = self.session
+        for asked in islice(self._asked, 0 if session is None else session.at_once):
+            if asked.wait is None and session is not None:
+                asked.wait = session.start(asked.crop[None], asked.prior[None])
 
     def _answer_first(self) -> None:
-        """Wait for the first crop in the line and begin with the next one."""
+        """Wait for the first crop in the line, and give the session the next one."""
         if self.session is None:
             raise RuntimeError(f"the {self.name} backend is closed")
         self._begin()
@@ -122,6 +130,8 @@ class Build(Protocol):
 
 class Upgrading:
     """Runs on one session until a faster one is built, then on that. See `Session`."""
+
+    at_once = 1  # so that none is under way when the one session is closed and the other takes over
 
     def __init__(self, session: Session, build: Build, tell: Callable[[str], None]):
         """``tell`` gets "" when the new session has taken over, or why it will not."""

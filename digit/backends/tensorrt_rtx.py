@@ -22,6 +22,8 @@ ONNX = "predictor.onnx"
 class OnnxSession:
     """See `digit.backends.Session`. An ONNX file on ONNX Runtime."""
 
+    at_once = 1
+
     def __init__(self, path: Path, options: Any = None):
         """``options`` name the execution providers; None is the CPU. Raises RuntimeError when it cannot be opened."""
         import onnxruntime

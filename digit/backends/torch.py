@@ -14,6 +14,8 @@ from digit.predict import Predictor
 class TorchSession:
     """See `digit.backends.Session`."""
 
+    at_once = 1
+
     def __init__(self, weights: Path, input_size: int | None = None):
         """``input_size`` is for digit-lite: pixels at which it sees a crop, if not its own."""
         self._predictor: Predictor | None = loaded(weights)

@@ -130,6 +130,8 @@ def test_a_crop_is_not_copied_on_its_way():
     given: list[np.ndarray] = []
 
     class Seen:
+        at_once = 1
+
         def start(self, crop: np.ndarray, prior: np.ndarray):
             given.extend((crop, prior))
             return lambda: [np.zeros((1, 42, 3)), *(np.zeros((1, 1)) for _ in range(3)), np.zeros(1)]

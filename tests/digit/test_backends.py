@@ -98,22 +98,27 @@ def test_a_prediction_is_whole_and_frozen(cache: Path, lite: Path, name: str):
         backend(CROP)
 
 
-class OneAtATime:
-    """A session that answers with the crop's first pixel, in a buffer that the next start overwrites."""
+class FirstPixel:
+    """A session that answers with the crop's first pixel, in buffers that the next start spoils."""
 
-    def __init__(self) -> None:
+    def __init__(self, at_once: int) -> None:
+        self.at_once = at_once
         self.told: list[str] = []
-        self._buffers = [np.zeros((1, *shape), np.float32) for shape in ((42, 3), (42,), (128, 128), (2,), ())]
+        self._answered: list[np.ndarray] = []
 
     def start(self, crop: np.ndarray, prior: np.ndarray) -> Callable[[], list[np.ndarray]]:
-        assert not self.told or self.told[-1].startswith("answer")
-        self.told.append(f"start {crop[0, 0, 0, 0]}")
-        for buffer in self._buffers:
-            buffer[:] = crop[0, 0, 0, 0]
+        for buffer in self._answered:
+            buffer[...] = -1
+        pixel = int(crop[0, 0, 0, 0])
+        self.told.append(f"start {pixel}")
+        starts, answers = (sum(told.startswith(word) for told in self.told) for word in ("start", "answer"))
+        assert starts - answers <= self.at_once
+        buffers = [np.full((1, *shape), pixel, np.float32) for shape in ((42, 3), (42,), (128, 128), (2,), ())]
 
         def wait() -> list[np.ndarray]:
-            self.told.append(f"answer {crop[0, 0, 0, 0]}")
-            return self._buffers
+            self.told.append(f"answer {pixel}")
+            self._answered = buffers
+            return buffers
 
         return wait
 
@@ -122,7 +127,7 @@ class OneAtATime:
 
 
 def test_crops_line_up_behind_the_one_under_way():
-    session = OneAtATime()
+    session = FirstPixel(at_once=1)
     backend = LoadedBackend(session, "fake", "digit-lite", "", "")
     crops = [np.full((256, 256, 3), n, np.uint8) for n in range(4)]
     first, second = backend.start(crops[0]), backend.start(crops[1])
@@ -136,6 +141,30 @@ def test_crops_line_up_behind_the_one_under_way():
     assert session.told[-2:] == ["start 3", "close"]
     with pytest.raises(RuntimeError, match="closed"):
         left()
+
+
+def test_a_session_gets_as_many_crops_as_it_takes():
+    session = FirstPixel(at_once=2)
+    backend = LoadedBackend(session, "fake", "digit-lite", "", "")
+    answers = [backend.start(np.full((256, 256, 3), n, np.uint8)) for n in range(3)]
+    assert session.told == ["start 0", "start 1"]
+    assert answers[0]().joints_2p5d[0, 0] == 0
+    assert session.told == ["start 0", "start 1", "answer 0", "start 2"]
+    assert [answer().joints_2p5d[0, 0] for answer in answers] == [0, 1, 2]
+    backend.close()
+
+
+def test_openvino_answers_two_crops_at_once_as_one_by_one(cache: Path, lite: Path):
+    backend = backends.load("openvino", weights=lite)
+    crops = [np.roll(CROP, 20 * n, axis=1) for n in range(5)]
+    alone = [backend(crop, PRIOR) for crop in crops]
+    answers = [backend.start(crop, PRIOR) for crop in crops]
+    for answer, one in zip(answers[::-1], alone[::-1], strict=True):  # the last is asked for first
+        np.testing.assert_array_equal(answer().joints_2p5d, one.joints_2p5d)
+        np.testing.assert_array_equal(answer().part_labels, one.part_labels)
+    for crop in crops:
+        backend.start(crop)
+    backend.close()  # with two under way
 
 
 @pytest.mark.parametrize(
