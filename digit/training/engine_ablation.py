@@ -1,11 +1,14 @@
 """What each part of the synthetic engine is worth on real photographs: leave one out at a time, train equally long.
 
-    python -m digit.training.engine_ablation --annotations FILE.jsonl --validation DIR --out OUT --trunk FILE
+    python -m digit.training.engine_ablation --annotations FILE.jsonl --validation DIR --out OUT --start FILE
 
-For every part (`digit.synth.components`) a set is drawn without it and a digit-lite learns from that set alone: the
+For every part (`digit.synth.components`) a set is drawn without it, and a digit-lite learns from that set alone: the
 same number of pictures and samples, the same seeds, the trunk frozen, and without the augmentation's own looks, so that
 only the engine gives variety. Each is measured on the photographs (never trained on), without a landmark prior, and on
 a held-out set of the whole engine. That engine is trained under ``--seeds`` seeds: their spread is what chance does.
+
+From random weights, or behind MediaPipe's trunk alone (``--trunk``), a network needs tens of thousands of samples
+before its rows say anything; with ``--start`` a row says what a trained one forgets where the part is missing.
 
 Rows that are there already are not made again, so a command that was stopped goes on. OUT gets table.md and table.json.
 """
@@ -31,8 +34,6 @@ if TYPE_CHECKING:
 WHOLE = "the whole engine"
 #: The set of photographs that the table is about.
 SET = "handgraph"
-#: Pixels to a side at which the networks see their crops, in training and afterwards: few, as each row has minutes.
-INPUT_SIZE = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +42,16 @@ class EngineAblation:
 
     annotations: Path
     validation: Path
+    start: Path | None
     trunk: Path | None
     out: Path
     pictures: int = 2000
-    steps: int = 600
-    batch: int = 16
-    rate: float = 1.5e-3
+    steps: int = 160
+    batch: int = 32
+    rate: float = 1e-3
+    input_size: int = 160
     seed: int = 20
-    seeds: int = 2
+    seeds: int = 3
     threads: int = 2
     workers: int = 1
 
@@ -115,16 +118,26 @@ def _run(ablation: EngineAblation, data: Path, out: Path, seed: int) -> "Run":
         rate=ablation.rate,
         batch=ablation.batch,
         optimizer="muon",
-        schedule=WarmupStableDecay(warmup=ablation.steps // 20, decay=ablation.steps // 2),
-        trunk_rate=None if ablation.trunk is None else 0.0,
-        input_sizes=(INPUT_SIZE,),
+        schedule=WarmupStableDecay(warmup=ablation.steps // 10, decay=ablation.steps // 2),
+        trunk_rate=0.0 if ablation.start or ablation.trunk else None,
+        input_sizes=(ablation.input_size,),
         augmentation=replace(LITE.augmentation, restyle_share=0.0, empty_share=0.0),
     )
     return Run(
-        variant="digit-lite", recipe=recipe, out=out, data=(data,), steps=ablation.steps, trunk=ablation.trunk,
-        precision="fp32", seed=seed, threads=ablation.threads, workers=ablation.workers, checkpoint_every_s=60.0,
+        variant="digit-lite",
+        recipe=recipe,
+        out=out,
+        data=(data,),
+        steps=ablation.steps,
+        start=ablation.start,
+        trunk=ablation.trunk,
+        precision="fp32",
+        seed=seed,
+        threads=ablation.threads,
+        workers=ablation.workers,
+        checkpoint_every_s=60.0,
         curves=False,
-    )  # fmt: skip
+    )
 
 
 def _measured(ablation: EngineAblation, name: str, seed: int, weights: Path) -> Row:
@@ -132,7 +145,7 @@ def _measured(ablation: EngineAblation, name: str, seed: int, weights: Path) -> 
     from digit.evaluation.photographs import measure_network, summary
     from digit.metrics import nme
 
-    results = measure_network(read_annotations(ablation.annotations), _backend(weights), None)
+    results = measure_network(read_annotations(ablation.annotations), _backend(ablation, weights), None)
     hands = [hand for result in results for hand in result.hands if hand.set_name == SET]
     if not hands:
         raise UserError(f"{ablation.annotations} has no photographs of the set {SET!r}.")
@@ -144,11 +157,12 @@ def _measured(ablation: EngineAblation, name: str, seed: int, weights: Path) -> 
     )  # fmt: skip
 
 
-def _backend(weights: Path) -> "Backend":
+def _backend(ablation: EngineAblation, weights: Path) -> "Backend":
     from digit.backends.session import LoadedBackend
     from digit.backends.torch import TorchSession
 
-    return LoadedBackend(TorchSession(weights, INPUT_SIZE), "torch", "digit-lite", "", "the ablation's own")
+    session = TorchSession(weights, ablation.input_size)
+    return LoadedBackend(session, "torch", "digit-lite", "", "the ablation's own")
 
 
 def _renders_mpjpe_mm(ablation: EngineAblation, weights: Path) -> float:
@@ -160,7 +174,7 @@ def _renders_mpjpe_mm(ablation: EngineAblation, weights: Path) -> float:
     from digit.training.validate import held_out, validate
 
     net: Any = checkpoint.load(weights)
-    net.input_size = INPUT_SIZE
+    net.input_size = ablation.input_size
     held = CropDataset(held_out(ablation.validation), augment=LITE.augmentation.still(), prior=False)
     scores, _ = validate(net, {"none": held}, size=256, precision="fp32", device=torch.device("cpu"))
     return float(scores["none"]["mpjpe_mm"])
@@ -193,9 +207,11 @@ def markdown(rows: Sequence[Row], ablation: EngineAblation) -> str:
             f"{row.renders_mpjpe_mm:.1f}",
         )  # fmt: skip
         lines.append(f"| {' | '.join(cells)} |")
-    trunk = "MediaPipe's trunk frozen, everything else" if ablation.trunk else "all"
-    how = f"{ablation.steps} steps of {ablation.batch} samples a row, rate {ablation.rate:g}, {INPUT_SIZE} pixels"
-    return "\n".join([*lines, "", f"{ablation.pictures} pictures and {how}, {trunk} from random weights."])
+    start = "" if ablation.start is None else f", starting from {ablation.start.name}"
+    trunk = ", the trunk frozen" if ablation.start or ablation.trunk else ""
+    steps = f"{ablation.steps} steps of {ablation.batch} samples a row, rate {ablation.rate:g}"
+    how = f"{ablation.pictures} pictures and {steps}, {ablation.input_size} pixels{trunk}{start}."
+    return "\n".join([*lines, "", how])
 
 
 def _difference(first: Row, row: Row, draws: int = 2000) -> str:
@@ -229,14 +245,16 @@ def arguments() -> argparse.ArgumentParser:
     )
     parser.add_argument("--annotations", type=Path, required=True, metavar="FILE", help="photographs, measuring only")
     parser.add_argument("--validation", type=Path, required=True, metavar="DIR", help="a held-out set of the engine")
+    parser.add_argument("--start", type=Path, metavar="FILE", help="weights of digit-lite that every row starts from")
     parser.add_argument("--trunk", type=Path, metavar="FILE", help="MediaPipe's hand_landmark_full.tflite, frozen")
     parser.add_argument("--out", type=Path, required=True, help="folder of the sets, the rows and the table")
     parser.add_argument("--pictures", type=int, default=2000, help="of each set")
-    parser.add_argument("--steps", type=int, default=600, help="of each row")
-    parser.add_argument("--batch", type=int, default=16)
-    parser.add_argument("--rate", type=float, default=1.5e-3)
+    parser.add_argument("--steps", type=int, default=160, help="of each row")
+    parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument("--rate", type=float, default=1e-3)
+    parser.add_argument("--input-size", type=int, default=160, help="pixels at which the network sees a crop")
     parser.add_argument("--seed", type=int, default=20, help="of the pictures")
-    parser.add_argument("--seeds", type=int, default=2, help="of the training with the whole engine")
+    parser.add_argument("--seeds", type=int, default=3, help="of the training with the whole engine")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--workers", type=int, default=1)
     return parser

@@ -256,6 +256,16 @@ def test_swaps_by_hand() -> None:
     assert clips.count_swaps(tracks((0, 100), (None, None), (100, 0))) == 0  # gone in between: nothing to compare with
 
 
+def test_middles_of_hands_on_each_other_change_places_and_no_joint_does() -> None:
+    crossed = tracks((0, 2), (2, 0))
+    for frame in crossed:
+        frame[1] = frame[1, :, ::-1]  # the left hand stands upright
+    assert clips.count_swaps(crossed) == 1
+    assert clips.count_swaps(crossed, by_joints=True) == 0
+    for real in (((0, 100), (100, 0), (0, 100)), ((0, None), (None, 2))):
+        assert clips.count_swaps(tracks(*real), by_joints=True) == clips.count_swaps(tracks(*real)) > 0
+
+
 def test_clip_figures_by_hand() -> None:
     loop = tracks((0, 100), (0, 100), (None, 100), (0, 100))
     at = [tracks((x, None))[0, 0] for x in (1.0, 102.0)]
@@ -266,6 +276,7 @@ def test_clip_figures_by_hand() -> None:
         "two_hand_share": 0.75,
         "mediapipe_two_hand_share": 0.25,
         "swaps_per_1000": 0.0,
+        "joint_swaps_per_1000": 0.0,
         "mediapipe_distance": 0.05,  # 1, 2 and 1 px over 20 px
         "jitter": 0.0,
     }

@@ -7,6 +7,8 @@ import cv2
 import numpy as np
 import pytest
 
+from digit import checkpoint
+from digit.lite import DigitLite
 from digit.training import engine_ablation as module
 from digit.training.engine_ablation import WHOLE, EngineAblation, Row, main, markdown
 
@@ -41,10 +43,12 @@ def test_an_ablation_runs_writes_its_table_and_goes_on(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setattr(module, "COMPONENTS", {"skin": "plain skin"})
-    out = tmp_path / "out"
+    out, weights = tmp_path / "out", tmp_path / "weights.safetensors"
+    checkpoint.save(weights, DigitLite(), {})
     command = [
         "--annotations", str(annotations), "--validation", str(tiny_set), "--out", str(out), "--pictures", "4",
-        "--steps", "2", "--batch", "2", "--threads", "1", "--workers", "0",
+        "--steps", "2", "--batch", "2", "--threads", "1", "--workers", "0", "--seeds", "2", "--start", str(weights),
+        "--input-size", "96",
     ]  # fmt: skip
     assert main(command) == 0
     table = (out / "table.md").read_text()
@@ -83,8 +87,8 @@ def test_the_table_tells_a_worse_row_from_an_equal_one(tmp_path: Path) -> None:
         Row(WHOLE, 1, rng.permutation(nme).tolist(), 20.5, 0.98, 51.0),
         Row("skin", 0, (nme + 0.01).tolist(), 25.0, 0.9, 60.0),
     ]
-    text = markdown(rows, EngineAblation(tmp_path, tmp_path, None, tmp_path))
+    text = markdown(rows, EngineAblation(tmp_path, tmp_path, Path("digit-lite.safetensors"), None, tmp_path))
     lines = [line for line in text.splitlines() if line.startswith("| ")][2:]
     assert lines[0].startswith(f"| nothing: {WHOLE}, seed 0 | {np.median(nme):.4f} | - | 20.0 | 0.990 | 50.0 |")
-    assert "| +0.0000 [-" in lines[1]
+    assert "| +0.0000 [-" in lines[1] and "the trunk frozen, starting from digit-lite.safetensors" in text
     assert "| skin | " in lines[2] and "| +0.0100 [+0.01" in lines[2]
