@@ -73,8 +73,6 @@ class LoadedBackend:
             ValueError: the crop is not (256, 256, 3) uint8, or the prior not (42, 4) finite float32.
             RuntimeError: the backend is closed.
         """
-        if self.session is None:
-            raise RuntimeError(f"the {self.name} backend is closed")
         asked = _Asked(*_checked(crop, prior))
         self._asked.append(asked)
         self._begin()
@@ -87,16 +85,15 @@ class LoadedBackend:
         return answer
 
     def _begin(self) -> None:
-        """Give the session as many crops as it takes."""
-        session = self.session
-        for asked in islice(self._asked, 0 if session is None else session.at_once):
-            if asked.wait is None and session is not None:
-                asked.wait = session.start(asked.crop[None], asked.prior[None])
+        """Give the session as many crops as it takes. Raises RuntimeError when the backend is closed."""
+        if self.session is None:
+            raise RuntimeError(f"the {self.name} backend is closed")
+        for asked in islice(self._asked, self.session.at_once):
+            if asked.wait is None:
+                asked.wait = self.session.start(asked.crop[None], asked.prior[None])
 
     def _answer_first(self) -> None:
         """Wait for the first crop in the line, and give the session the next one."""
-        if self.session is None:
-            raise RuntimeError(f"the {self.name} backend is closed")
         self._begin()
         first = self._asked.popleft()
         assert first.wait is not None
