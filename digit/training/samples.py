@@ -1,6 +1,7 @@
 """The synthetic crops that ship with the program, so that int8 can be calibrated and checked without a data set.
 
     python -m digit.training.samples --calibrate FOLDER --check FOLDER [--count N]    writes assets/calibration.npz
+    python -m digit.training.samples --check FOLDER [--count N]    what int8 costs digit-lite on more crops than ship
 
 Both folders hold sets that `digit.synth` drew. Real pictures have no place here.
 """
@@ -12,6 +13,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from digit import checkpoint
+from digit.backends import exports
+from digit.backends.quantize import accuracy
 from digit.backends.samples import PATH, Samples, write
 from digit.errors import UserError
 from digit.interhand import Sample
@@ -40,6 +44,19 @@ def draw(folder: Path, count: int, *, augment: bool, seed: int) -> Samples:
     )
 
 
+def cost_of_int8(truth: Samples) -> str:
+    """What the shipped digit-lite loses in int8, in one line. Raises UserError when it has no export."""
+    weights = checkpoint.weights_path("digit-lite")
+    folders = [exports.shipped(weights, checkpoint.sha256(weights), precision) for precision in ("fp32", "int8")]
+    if None in folders:
+        raise UserError(f"{weights} has no exports beside it; make them with python -m digit.backends.export ship.")
+    (floats, floats_miou), (int8, int8_miou) = (accuracy(folder, truth) for folder in folders if folder)
+    return (
+        f"int8 on {len(truth)} crops: MPJPE {floats:.2f} -> {int8:.2f} mm, part mIoU {floats_miou:.2f} -> "
+        f"{int8_miou:.2f} points"
+    )
+
+
 def _as_jpeg(image: np.ndarray) -> np.ndarray:
     """The picture as it will be read back."""
     _, jpeg = cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
@@ -59,13 +76,16 @@ def _mm_per_px(sample: Sample, crop: Crop) -> float:
 
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m digit.training.samples", description=__doc__)
-    parser.add_argument("--calibrate", type=Path, required=True, help="a set that the network learns from")
+    parser.add_argument("--calibrate", type=Path, help="a set that the network learns from; without it only measure")
     parser.add_argument("--check", type=Path, required=True, help="a set that it does not learn from")
     parser.add_argument("--count", type=int, default=96, help="crops of each (default 96)")
     args = parser.parse_args(argv)
     try:
-        calibrate = draw(args.calibrate, args.count, augment=False, seed=3)
         check = draw(args.check, args.count, augment=False, seed=4)
+        if args.calibrate is None:
+            print(cost_of_int8(check))
+            return 0
+        calibrate = draw(args.calibrate, args.count, augment=False, seed=3)
         write(PATH, calibrate, check, JPEG_QUALITY)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
