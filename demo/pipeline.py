@@ -6,7 +6,7 @@ background (`demo.detector`).
 A frame goes through four steps, so that its neighbours hide behind the network: `approach` follows the landmarker's
 hands into its picture, `begin` starts the network, `settle` takes its answer and with it the place of the next crop,
 `finish` makes the Scene. While the network works on a frame, the frame before it is finished and shown. Where every
-frame counts (`Pipeline.scenes`), the network never waits: the next frame's crop is ready for it, cut where the hands
+frame counts (`Pipeline.scenes`), the network seldom waits: the next frame's crop lies ready for it, cut where the hands
 were two frames before, and the frames after that are meanwhile decoded and approached.
 
 Where the network sees a hand that the landmarker does not know, the next look asks the landmarker about that place.

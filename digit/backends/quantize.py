@@ -55,14 +55,19 @@ def int8_ir(floats: Path, out: Path) -> str:
     for parts in FLOAT_PARTS:
         _quantize(floats, out, calibration, parts)
         after = accuracy(out, truth)
-        report = (
-            f"int8 on {len(truth)} synthetic crops: MPJPE {before.mpjpe_mm:.2f} -> {after.mpjpe_mm:.2f} mm, "
-            f"part mIoU {before.miou_points:.2f} -> {after.miou_points:.2f} points"
-        )
+        report = comparison(len(truth), before, after)
         lost_mm, lost_points = after.mpjpe_mm - before.mpjpe_mm, before.miou_points - after.miou_points
         if lost_mm <= WORST_MPJPE_MM and lost_points <= WORST_MIOU_POINTS:
             return report + (f", with {parts[0]} in float" if parts else "")
     raise UserError(f"int8 costs too much accuracy ({report}); run fp32 instead.")
+
+
+def comparison(crops: int, floats: Accuracy, int8: Accuracy) -> str:
+    """What int8 costs, in one line."""
+    return (
+        f"int8 on {crops} synthetic crops: MPJPE {floats.mpjpe_mm:.2f} -> {int8.mpjpe_mm:.2f} mm, "
+        f"part mIoU {floats.miou_points:.2f} -> {int8.miou_points:.2f} points"
+    )
 
 
 def accuracy(folder: Path, truth: Samples) -> Accuracy:

@@ -75,8 +75,8 @@ def ablate(ablation: Ablation) -> str:
             found.append(trained_cell(ablation, row, seed, steps, index))
     about = _about(ablation, steps, cells, len(index))
     text = markdown(ablation.table, cells, about)
-    _write(ablation.out / "table.json", json.dumps(summary(ablation.table, cells) | {"settings": about}, indent=1))
-    _write(ablation.out / "table.md", text)
+    write(ablation.out / "table.json", json.dumps(summary(ablation.table, cells) | {"settings": about}, indent=1))
+    write(ablation.out / "table.md", text)
     return text
 
 
@@ -101,7 +101,7 @@ def planned_steps(ablation: Ablation, pictures: int) -> int:
         raise UserError(
             f"{ablation.budget_min:g} minutes are too few for {len(seconds)} variants; give a larger --budget."
         )
-    _write(file, json.dumps({"settings": settings, "steps": steps, "seconds_a_sample": seconds}, indent=1))
+    write(file, json.dumps({"settings": settings, "steps": steps, "seconds_a_sample": seconds}, indent=1))
     return steps
 
 
@@ -199,7 +199,8 @@ def _about(ablation: Ablation, steps: int, cells: dict[Row, list[Cell]], picture
     }
 
 
-def _write(path: Path, text: str) -> None:
+def write(path: Path, text: str) -> None:
+    """A text file of an ablation, whole or not at all. Raises UserError when it cannot be written."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_name(path.name + ".part")

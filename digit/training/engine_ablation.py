@@ -26,6 +26,7 @@ import numpy as np
 
 from digit.errors import UserError
 from digit.synth.components import COMPONENTS
+from digit.training.ablation import write
 
 if TYPE_CHECKING:
     from digit.prediction import Backend
@@ -87,7 +88,7 @@ def _claim(ablation: EngineAblation) -> None:
     file = ablation.out / "plan.json"
     if file.is_file() and json.loads(file.read_text(encoding="utf-8")) != settings:
         raise UserError(f"{ablation.out} holds an ablation with other settings; give another --out.")
-    _write(file, json.dumps(settings, indent=1))
+    write(file, json.dumps(settings, indent=1))
 
 
 def _row(ablation: EngineAblation, name: str, seed: int) -> Row:
@@ -104,7 +105,7 @@ def _row(ablation: EngineAblation, name: str, seed: int) -> Row:
     weights = train(_run(ablation, data, file.with_suffix(""), seed))
     row = _measured(ablation, name, seed, weights)
     print(f"{name}, seed {seed}: {time.monotonic() - started:.0f} s", file=sys.stderr)
-    _write(file, json.dumps(asdict(row)))
+    write(file, json.dumps(asdict(row)))
     return row
 
 
@@ -182,8 +183,8 @@ def _renders_mpjpe_mm(ablation: EngineAblation, weights: Path) -> float:
 
 def _report(ablation: EngineAblation, rows: Sequence[Row]) -> str:
     text = markdown(rows, ablation)
-    _write(ablation.out / "table.json", json.dumps([asdict(row) for row in rows]))
-    _write(ablation.out / "table.md", text)
+    write(ablation.out / "table.json", json.dumps([asdict(row) for row in rows]))
+    write(ablation.out / "table.md", text)
     return text
 
 
@@ -225,16 +226,6 @@ def _difference(first: Row, row: Row, draws: int = 2000) -> str:
     drawn = np.median(b[picked], axis=1) - np.median(a[picked], axis=1)
     low, high = np.percentile(drawn, (2.5, 97.5))
     return f"{np.median(b) - np.median(a):+.4f} [{low:+.4f}, {high:+.4f}]"
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(path.name + ".part")
-        part.write_text(text + "\n", encoding="utf-8")
-        part.replace(path)
-    except OSError as error:
-        raise UserError(f"Cannot write {path} ({error.strerror}); free some space or give another --out.") from error
 
 
 def arguments() -> argparse.ArgumentParser:

@@ -15,7 +15,7 @@ import numpy as np
 
 from digit import checkpoint
 from digit.backends import exports
-from digit.backends.quantize import accuracy
+from digit.backends.quantize import accuracy, comparison
 from digit.backends.samples import PATH, Samples, write
 from digit.errors import UserError
 from digit.interhand import Sample
@@ -50,11 +50,8 @@ def cost_of_int8(truth: Samples) -> str:
     folders = [exports.shipped(weights, checkpoint.sha256(weights), precision) for precision in ("fp32", "int8")]
     if None in folders:
         raise UserError(f"{weights} has no exports beside it; make them with python -m digit.backends.export ship.")
-    (floats, floats_miou), (int8, int8_miou) = (accuracy(folder, truth) for folder in folders if folder)
-    return (
-        f"int8 on {len(truth)} crops: MPJPE {floats:.2f} -> {int8:.2f} mm, part mIoU {floats_miou:.2f} -> "
-        f"{int8_miou:.2f} points"
-    )
+    floats, int8 = (accuracy(folder, truth) for folder in folders if folder)
+    return comparison(len(truth), floats, int8)
 
 
 def _as_jpeg(image: np.ndarray) -> np.ndarray:

@@ -15,7 +15,7 @@ def test_the_cost_of_int8_is_measured_and_no_file_written(
     monkeypatch.setattr("digit.training.samples.write", lambda *_: pytest.fail("written"))
     assert main(["--check", str(tiny_set), "--count", "4"]) == 0
     line = capsys.readouterr().out
-    found = re.fullmatch(r"int8 on 4 crops: MPJPE (\S+) -> (\S+) mm, part mIoU (\S+) -> (\S+) points\n", line)
+    found = re.fullmatch(r"int8 on 4 synthetic crops: MPJPE (\S+) -> (\S+) mm, part mIoU (\S+) -> (\S+) points\n", line)
     assert found and abs(float(found[1]) - float(found[2])) < 5 and 0 < float(found[4]) < 100
 
 
