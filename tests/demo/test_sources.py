@@ -3,6 +3,7 @@ from itertools import islice, pairwise
 from pathlib import Path
 from time import monotonic_ns
 
+import av
 import cv2
 import numpy as np
 import pytest
@@ -42,6 +43,18 @@ def test_every_frame_with_its_own_time(clip: Path) -> None:
     assert not frames[0].image.flags.writeable
     assert discs(frames[5].image)["right"][0] == pytest.approx([105, 90], abs=1.5)
     assert discs(frames[5].image)["left"][0] == pytest.approx([215, 80], abs=1.5)
+
+
+@pytest.mark.parametrize("width", [320, 330])  # FFmpeg pads the rows of the second
+def test_colours_are_those_of_ffmpeg(tmp_path: Path, width: int) -> None:
+    ramp = np.linspace(20, 235, width).astype(np.uint8)
+    image = np.stack(np.broadcast_arrays(ramp, ramp[::-1], np.arange(30, 212, dtype=np.uint8)[:, None]), axis=2)
+    path = write_clip(tmp_path / "colours.mp4", [image])
+    with av.open(str(path)) as container:
+        (expected,) = (picture.to_ndarray(format="rgb24") for picture in container.decode(video=0))
+    (frame,) = read(Video(path, live=False))
+    assert frame.image.shape == image.shape
+    assert np.abs(frame.image.astype(int) - expected).max() <= 3
 
 
 @pytest.mark.parametrize("suffix", [".avi", ".mkv", ".ts"])
