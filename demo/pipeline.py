@@ -33,9 +33,10 @@ from demo.records import Detection, Frame, Hand, Loaded, Scene, Side
 from demo.settings import Settings
 from demo.smoothing import Smoothing
 from demo.tracker import Tracker, clamped_square
+from digit.consensus import consensus
 from digit.geometry import apply_affine, invert_affine
 from digit.landmarker import prior_from_hands
-from digit.prediction import Prediction
+from digit.prediction import Prediction, Prior
 from digit.skeleton import SLOTS, mirrored_joints, mirrored_parts
 
 CropOrigin = Literal["track", "detector", "segmentation", "none"]
@@ -81,6 +82,7 @@ class Underway:
     origin: CropOrigin
     image_from_crop: np.ndarray | None  # (2, 3); None without hands
     detections: tuple[Detection, ...]  # of the landmarker, where they stand in this frame
+    prior: Prior | None  # the same as the network took them
     answer: Callable[[], Prediction] | None  # waits for the network; None without hands
 
 
@@ -161,13 +163,13 @@ class Pipeline:
                 bbox, origin = self._search(frame.image), "segmentation"
         K = intrinsics(frame.image.shape, settings.focal_px, settings.fov_deg)
         if bbox is None:
-            return Underway(frame, settings, timings, K, "none", None, detections, None)
+            return Underway(frame, settings, timings, K, "none", None, detections, None, None)
         with timings.stage("crop"):
             crop, image_from_crop = cut(frame.image, bbox)
             prior = prior_from_hands(detections, invert_affine(image_from_crop)) if settings.prior else None
         with timings.stage("predict"):  # only what the loop waits for counts, here and in `settle`
             answer = self.backend.start(crop, prior)
-        return Underway(frame, settings, timings, K, origin, image_from_crop, detections, answer)
+        return Underway(frame, settings, timings, K, origin, image_from_crop, detections, prior, answer)
 
     def settle(self, underway: Underway) -> Settled:
         """Wait for the network, decide on the sides and follow the hands. Frames settle in the order of their time."""
@@ -199,6 +201,8 @@ class Pipeline:
             self._smoothing.reset()
             return self._scene(underway)
         with timings.stage("lift"):
+            # Only what is shown: a crop that followed the landmarker's joints would answer itself.
+            prediction = consensus(prediction, underway.prior)
             hands_raw = self._lifted(prediction, settled.present, underway.image_from_crop, K)
         with timings.stage("smooth"):
             hands = self._smoothed(hands_raw, frame.time_ns, K, underway.settings.smooth)

@@ -36,17 +36,29 @@ _FINGERS_MM = (
 # The radiographs do not give these two; they are ours, to the nearest 5 mm.
 _CARPUS_MM = 25.0
 _WRIST_TO_THUMB_MM = 35.0
+# Bones end at the joint's line, but a joint turns about a point in the head of the bone before it (Buchholz, Armstrong
+# & Goldstein, "Anthropometric data for describing the kinematics of the human hand", Ergonomics 35(3), 1992), and there
+# people annotate it. Shares of the way from a finger's first joint to the wrist, and from its second to its first.
+KNUCKLE_BACK, MIDDLE_BACK = 0.042, 0.03
 
-#: Length in mm of each of `digit.skeleton.BONES` in an average adult hand. People differ by about 10 %, and so does
-#: every depth that follows from it.
-ADULT_BONES_MM: Array = np.array(
-    [
-        *_THUMB_MM[::-1],
-        _WRIST_TO_THUMB_MM,
-        *(length for m, *rest in _FINGERS_MM for length in (*rest[::-1], m + _CARPUS_MM)),
-    ]
-)
-ADULT_BONES_MM.flags.writeable = False
+
+def _adult(knuckle_back: float, middle_back: float) -> Array:
+    """(20,) lengths in mm of `digit.skeleton.BONES` whose ends lie so far back of the joints' lines."""
+    bones = [*_THUMB_MM[::-1], _WRIST_TO_THUMB_MM]
+    for metacarpal, first, middle, last in _FINGERS_MM:
+        palm = metacarpal + _CARPUS_MM
+        knuckle, joint = knuckle_back * palm, middle_back * first
+        bones += [last, middle + joint, first + knuckle - joint, palm - knuckle]
+    array = np.array(bones)
+    array.flags.writeable = False
+    return array
+
+
+#: Length in mm of each of `digit.skeleton.BONES` in an average adult hand, between the joints' lines.
+RADIOGRAPH_BONES_MM: Array = _adult(0.0, 0.0)
+#: The same between the joints, in a straight finger. People differ by about 10 %, and so does every depth that follows
+#: from it.
+ADULT_BONES_MM: Array = _adult(KNUCKLE_BACK, MIDDLE_BACK)
 
 #: Fewer bones than this give no root depth.
 MIN_BONES = 4

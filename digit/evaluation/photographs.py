@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from digit.consensus import consensus
 from digit.evaluation.annotations import Annotation, read_image
 from digit.geometry import (
     affine_from_bbox,
@@ -54,14 +55,15 @@ class PhotographResult:
 def measure_network(
     annotations: Iterable[Annotation], backend: Backend, see_hands: SeeHands | None
 ) -> list[PhotographResult]:
-    """Results of the network; ``see_hands`` gives its landmark prior, None runs it without one."""
+    """What the app shows; ``see_hands`` gives the landmark prior, None runs the network without one."""
     results: list[PhotographResult] = []
     for annotation in annotations:
         image = read_image(annotation.image_path)
         crop_from_image = affine_from_bbox(square_bbox(annotation.bbox))
         crop = cv2.warpAffine(image, crop_from_image, (CROP_SIZE, CROP_SIZE), flags=cv2.INTER_LINEAR)
         prior = None if see_hands is None else prior_from_hands(see_hands(image), crop_from_image)
-        results.append(network_result(annotation, backend(crop, prior), invert_affine(crop_from_image)))
+        prediction = consensus(backend(crop, prior), prior)
+        results.append(network_result(annotation, prediction, invert_affine(crop_from_image)))
     return results
 
 

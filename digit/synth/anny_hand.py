@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from digit.geometry import ADULT_BONES_MM
+from digit.geometry import RADIOGRAPH_BONES_MM
 from digit.skeleton import BONES as SKELETON_BONES
 from digit.skeleton import FINGERS, JOINTS, PARTS
 
@@ -18,9 +18,13 @@ WRIST_BORDER_MM = -13.0
 #: Shares of the hand's length by which joints leave the rig's places (`_anatomical`).
 WRIST_SHIFT, KNUCKLE_SHIFT, THUMB_SHIFT, THUMB_BASE_SHIFT = 0.065, 0.025, 0.025, 0.025
 
-#: Length of the adult middle finger's chain from the wrist, of which `ADULT_BONES_MM` are the bones.
+#: Length of the adult middle finger's chain from the wrist, of which `RADIOGRAPH_BONES_MM` are the bones.
 ADULT_HAND_MM = float(
-    sum(length for (child, _), length in zip(SKELETON_BONES, ADULT_BONES_MM, strict=True) if "middle" in JOINTS[child])
+    sum(
+        length
+        for (child, _), length in zip(SKELETON_BONES, RADIOGRAPH_BONES_MM, strict=True)
+        if "middle" in JOINTS[child]
+    )
 )
 
 _LOCAL_CHANGES = (
@@ -171,7 +175,7 @@ def _stretch_fingers(
 
     Each bone's skin is stretched along the bone, at most by a fifth; ``variety`` (5, 3) is a factor on each length.
     """
-    adult = dict(zip(SKELETON_BONES, ADULT_BONES_MM, strict=True))
+    adult = dict(zip(SKELETON_BONES, RADIOGRAPH_BONES_MM, strict=True))
     scale = _hand_length(pivot, tip) / ADULT_HAND_MM
     moved, new_tip = pivot.copy(), tip.copy()
     stretched = points * weights[:, :2].sum(1, keepdims=True)

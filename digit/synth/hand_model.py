@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 import platformdirs
 
-from digit.skeleton import FINGERS
+from digit.geometry import KNUCKLE_BACK, MIDDLE_BACK
+from digit.skeleton import FINGERS, JOINTS, WRIST
 from digit.synth.anny_hand import BONE_PARENTS, BONES, extract
 
 SHAPES = 64
@@ -30,6 +31,8 @@ ANGLES = (
     "wrist_flex", "wrist_side", "forearm_twist",
 )  # fmt: skip
 
+_KNUCKLES, _MIDDLES = ([JOINTS.index(f"{finger}{n}") for finger in FINGERS[1:]] for n in (1, 2))
+
 
 @dataclass(frozen=True, slots=True)
 class HandModel:
@@ -37,7 +40,7 @@ class HandModel:
 
     vertices_mm: np.ndarray  # (S, V, 3)
     pivots_mm: np.ndarray  # (S, 17, 3) where each bone turns
-    joints_mm: np.ndarray  # (S, 21, 3) InterHand2.6M order
+    joints_mm: np.ndarray  # (S, 21, 3) where the hand bends (`annotated`), InterHand2.6M order
     flex_axes: np.ndarray  # (S, 17, 3) a positive turn bends towards the palm
     lift_axes: np.ndarray  # (S, 17, 3) a positive turn moves towards the thumb's side
     along_axes: np.ndarray  # (S, 17, 3) bone direction
@@ -56,7 +59,7 @@ class PosedHand:
     """One hand after posing, in its hand frame or, once placed, in camera space; millimetres."""
 
     vertices_mm: np.ndarray  # (V, 3)
-    joints_mm: np.ndarray  # (21, 3)
+    joints_mm: np.ndarray  # (21, 3) where the hand bends (`annotated`)
 
 
 def load() -> HandModel:
@@ -109,6 +112,15 @@ def pose(model: HandModel, shape: int, angles_deg: np.ndarray) -> PosedHand:
     bones = model.joint_bones
     joints = np.einsum("jab,jb->ja", turns[bones], model.joints_mm[shape]) + shifts[bones]
     return PosedHand(vertices.astype(np.float32), joints.astype(np.float32))
+
+
+def annotated(joints_mm: np.ndarray) -> np.ndarray:
+    """Joints (..., 21, 3) where people annotate them, from where the rig bends: `digit.geometry.KNUCKLE_BACK`."""
+    moved = joints_mm.copy()
+    knuckles, middles = joints_mm[..., _KNUCKLES, :], joints_mm[..., _MIDDLES, :]
+    moved[..., _KNUCKLES, :] += KNUCKLE_BACK * (joints_mm[..., WRIST, None, :] - knuckles)
+    moved[..., _MIDDLES, :] += MIDDLE_BACK * (knuckles - middles)
+    return moved
 
 
 def mirror_x(hand: PosedHand) -> PosedHand:
@@ -247,7 +259,7 @@ def _dorsal(vertices: np.ndarray, rest: dict[str, np.ndarray], faces: np.ndarray
 def _joints(
     vertices: np.ndarray, pivots: np.ndarray, tips: np.ndarray, along: np.ndarray, weights: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """(S, 21, 3) joints at InterHand2.6M's places, and the bone that carries each."""
+    """(S, 21, 3) joints where the hand bends, and the bone that carries each."""
     joints, bones = [], []
     for finger in range(5):
         base = 2 + 3 * finger

@@ -17,7 +17,7 @@ from digit.skeleton import SIDES
 from digit.synth import hand_model
 from digit.synth.appearance import photograph, sample_look
 from digit.synth.generate import in_room
-from digit.synth.hand_model import HandModel, PosedHand, place, rotation
+from digit.synth.hand_model import HandModel, PosedHand, annotated, place, rotation
 from digit.synth.motion import Motion, hands_at, sample_motion
 from digit.synth.people import sample_props
 from digit.synth.render import shared_renderer
@@ -78,7 +78,7 @@ class MovingClip:
 
     @staticmethod
     def _joints(hands: dict[str, PosedHand]) -> np.ndarray:
-        return np.concatenate([hands[side].joints_mm for side in SIDES])
+        return np.concatenate([annotated(hands[side].joints_mm) for side in SIDES])
 
 
 def write_clips(out: Path, count: int, seed: int = 0, seconds: float = 4.0) -> None:

@@ -87,6 +87,29 @@ def test_the_prior_is_in_crop_pixels_and_can_be_off() -> None:
     assert backend.priors[-1] is None
 
 
+class Beside(ColourDetector):
+    """Sees every hand a pixel too far to the right."""
+
+    def __call__(self, frame: Frame, look: bool = True, near: Whereabouts = NOWHERE) -> Sighting | None:
+        seen = super().__call__(frame, look, near)
+        if seen is None or not look:
+            return seen
+        moved = tuple(replace(hand, joints_px=hand.joints_px + np.float32([1, 0])) for hand in seen.detections)
+        self.seen = Sighting(seen.time_ns, moved)
+        return self.seen
+
+
+def test_what_is_shown_is_the_mean_of_network_and_landmarker() -> None:
+    scenes = []
+    for detector in (ColourDetector(), Beside()):
+        pipeline = Pipeline(Settings(smooth=False), ColourBackend(), InTurn(detector))
+        scenes.append([pipeline(frame(i, right=(150, 90))) for i in range(6)])
+    exact, beside = (run[-1] for run in scenes)
+    away = beside.hands_raw[0].joints_px - exact.hands_raw[0].joints_px
+    assert away[:, 0] == pytest.approx(0.5, abs=0.1)
+    assert away[:, 1] == pytest.approx(0, abs=0.1)
+
+
 def test_without_the_prior_the_detector_is_asked_now_and_then() -> None:
     detector = ColourDetector()
     pipeline = Pipeline(Settings(prior=False), ColourBackend(), InTurn(detector))

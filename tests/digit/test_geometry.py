@@ -130,10 +130,20 @@ def test_a_hand_without_depth_is_nan_alone():
 
 
 def test_adult_bones_stand_in_the_order_of_the_skeleton():
-    assert geometry.ADULT_BONES_MM.shape == (20,)
-    middle = 2 * 4
-    assert np.allclose(geometry.ADULT_BONES_MM[middle : middle + 4], (21.4, 26.3, 44.6, 89.6))
-    assert 170 < geometry.ADULT_BONES_MM[middle : middle + 4].sum() < 195  # a hand's length
+    assert geometry.RADIOGRAPH_BONES_MM.shape == geometry.ADULT_BONES_MM.shape == (20,)
+    middle = slice(2 * 4, 3 * 4)
+    assert np.allclose(geometry.RADIOGRAPH_BONES_MM[middle], (21.4, 26.3, 44.6, 89.6))
+    assert np.allclose(geometry.ADULT_BONES_MM[middle], (21.4, 27.64, 47.03, 85.84), atol=0.01)
+    assert 170 < geometry.ADULT_BONES_MM[middle].sum() < 195  # a hand's length
+
+
+def test_joints_lie_back_of_the_bones_ends_in_fingers_only():
+    thumb, fingers = slice(0, 4), slice(4, None)
+    line, joint = geometry.RADIOGRAPH_BONES_MM, geometry.ADULT_BONES_MM
+    assert np.array_equal(line[thumb], joint[thumb])
+    assert np.allclose(line[fingers].reshape(4, 4).sum(axis=1), joint[fingers].reshape(4, 4).sum(axis=1))
+    longer = (joint - line)[fingers].reshape(4, 4)
+    assert (longer[:, 0] == 0).all() and (longer[:, 1:3] > 0).all() and (longer[:, 3] < 0).all()
 
 
 @settings(max_examples=60)

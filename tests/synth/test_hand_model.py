@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from digit.geometry import ADULT_BONES_MM
+from digit.geometry import ADULT_BONES_MM, RADIOGRAPH_BONES_MM
 from digit.skeleton import BONES, FINGERS, JOINTS, WRIST
-from digit.synth.hand_model import ANGLES, HandModel, mirror_x, pose
+from digit.synth.hand_model import ANGLES, HandModel, annotated, mirror_x, pose
 from digit.synth.poses import SHAPE_NAMES, sample_angles
 
 #: Base to tip, mm, children included. The thumb starts at its saddle joint.
@@ -29,9 +29,28 @@ def test_fingers_have_human_lengths(model: HandModel, name: str) -> None:
 def test_average_hand_has_the_proportions_of_adult_radiographs(model: HandModel) -> None:
     joints = model.joints_mm[0]
     lengths = np.array([np.linalg.norm(joints[child] - joints[parent]) for child, parent in BONES])
-    scale = lengths[9:12].sum() / ADULT_BONES_MM[9:12].sum()
+    scale = lengths[9:12].sum() / RADIOGRAPH_BONES_MM[9:12].sum()
     fingers = slice(4, None)  # the thumb's first bone stays a fifth short: its skin would stretch too far
-    np.testing.assert_allclose(lengths[fingers], scale * ADULT_BONES_MM[fingers], rtol=0.2)
+    np.testing.assert_allclose(lengths[fingers], scale * RADIOGRAPH_BONES_MM[fingers], rtol=0.2)
+
+
+def test_annotated_joints_of_straight_fingers_have_adult_bones() -> None:
+    straight = np.zeros((2, 21, 3), np.float32)
+    straight[:, WRIST] = [5.0, -3.0, 400.0]
+    for (child, parent), length_mm in reversed(list(zip(BONES, RADIOGRAPH_BONES_MM, strict=True))):
+        straight[:, child] = straight[:, parent] + length_mm * np.array([[0.0, 1.0, 0.0], [0.6, 0.0, 0.8]])
+    moved = annotated(straight)
+    for (child, parent), length_mm in zip(BONES, ADULT_BONES_MM, strict=True):
+        np.testing.assert_allclose(np.linalg.norm(moved[:, child] - moved[:, parent], axis=-1), length_mm, rtol=1e-4)
+
+
+def test_annotated_moves_knuckles_and_middle_joints_only(model: HandModel) -> None:
+    before = model.joints_mm.copy()
+    moved = np.linalg.norm(annotated(model.joints_mm) - before, axis=-1)
+    of_fingers = [JOINTS.index(f"{name}{n}") for name in FINGERS[1:] for n in (1, 2)]
+    assert (moved[:, of_fingers] > 0.3).all() and (moved < 6).all()
+    assert (np.delete(moved, of_fingers, axis=1) == 0).all()
+    np.testing.assert_array_equal(model.joints_mm, before)
 
 
 def test_middle_finger_is_longest_and_little_one_shortest(model: HandModel) -> None:
