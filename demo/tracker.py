@@ -17,6 +17,9 @@ SIGHTED_FRAMES = 5
 #: A hand that went out of sight beside a tracked one keeps its last place in the crop for so many frames, because that
 #: is where it comes back: behind the other hand, or blurred for a moment.
 REMEMBERED_FRAMES = 45
+#: A hand that is tracked alone from the start gets a wider crop for so many frames, so that one beside it, which the
+#: detector has not seen, comes into sight. Not at once: what the one hand is called is best told from its own crop.
+ALONE_FRAMES, ALONE_MARGIN = 6, 1.5 * CROP_MARGIN
 #: A box that moves or grows by this share of its side is followed at once; less is smoothed, down to `_SLOWEST`.
 FOLLOWED_AT_ONCE = 0.15
 _SLOWEST = 0.15
@@ -37,6 +40,7 @@ class Tracker:
         self._sighted_left = 0
         self._bbox: np.ndarray | None = None
         self._unsure = 0
+        self._alone: int | None = 0  # frames with one hand since the track began; None once there were two
 
     def sight(self, joints_px: np.ndarray) -> None:
         """Take note of hands (N, 2) that the detector saw, so that one which is not tracked yet gets into the crop."""
@@ -54,7 +58,9 @@ class Tracker:
         points_px = points_px[np.isfinite(points_px).all(axis=1)]
         if not len(points_px):
             return None
-        self._bbox = _followed(self._bbox if self.tracking else None, clamped_square(bbox_around(points_px), shape))
+        margin = ALONE_MARGIN if self._alone and self._alone <= ALONE_FRAMES else CROP_MARGIN
+        square = clamped_square(bbox_around(points_px), shape, margin)
+        self._bbox = _followed(self._bbox if self.tracking else None, square)
         return self._bbox
 
     def update(self, joints_px: np.ndarray, confidence: np.ndarray, present: np.ndarray) -> None:
@@ -68,6 +74,7 @@ class Tracker:
         if self._unsure >= LOST_FRAMES:
             self.lose()
             return
+        self._alone = None if self._alone is None or present.all() else self._alone + 1
         self._unseen += 1
         for side in map(int, np.flatnonzero(present)):
             slots = slice(side * JOINTS_PER_HAND, (side + 1) * JOINTS_PER_HAND)
@@ -93,15 +100,15 @@ class Tracker:
 
     def lose(self) -> None:
         """Forget the hands; the detector has to find them again."""
-        self.tracking, self._unsure, self._bbox = False, 0, None
+        self.tracking, self._unsure, self._bbox, self._alone = False, 0, None, 0
         self._unseen[:] = REMEMBERED_FRAMES
 
 
-def clamped_square(bbox: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """The square of a box with the crop's margin, of a sensible side and with its centre in the picture."""
+def clamped_square(bbox: np.ndarray, shape: tuple[int, ...], margin: float = CROP_MARGIN) -> np.ndarray:
+    """The square of a box with a margin, of a sensible side and with its centre in the picture."""
     height, width = shape[:2]
     centre = np.clip(bbox[:2] + bbox[2:] / 2, 0, [width - 1, height - 1])
-    longer = float(max(bbox[2], bbox[3])) * CROP_MARGIN
+    longer = float(max(bbox[2], bbox[3])) * margin
     side = min(max(longer, MIN_SIDE_PX), MAX_SIDE * max(height, width))
     return square_bbox(np.r_[centre - side / 2, side, side], scale=1.0)
 

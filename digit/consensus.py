@@ -12,8 +12,8 @@ import numpy as np
 from digit.prediction import Prediction, Prior
 from digit.skeleton import SIDES, SLOTS
 
-#: Agreed: the joints of a hand lie so near to the landmarker's on average, in sizes of the hand.
-AGREED_AT = 0.05
+#: Alike: the joints of a hand lie so near to the landmarker's on average, in sizes of the hand.
+ALIKE_BELOW = 0.05
 
 
 def consensus(prediction: Prediction, prior: Prior | None) -> Prediction:
@@ -24,7 +24,7 @@ def consensus(prediction: Prediction, prior: Prior | None) -> Prediction:
     for side in SIDES:
         hand_px = joints_2p5d[SLOTS[side], :2]
         seen_px = min((_seen(prior, other) for other in SIDES), key=lambda seen_px: _apart(hand_px, seen_px))
-        if _apart(hand_px, seen_px) < AGREED_AT:
+        if _apart(hand_px, seen_px) < ALIKE_BELOW:
             hand_px += (seen_px - hand_px) / 2
     joints_2p5d.flags.writeable = False
     return replace(prediction, joints_2p5d=joints_2p5d)

@@ -3,7 +3,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from demo.tracker import LOST_FRAMES, MAX_SIDE, MIN_SIDE_PX, REMEMBERED_FRAMES, SIGHTED_FRAMES, Tracker, clamped_square
+from demo.tracker import (
+    ALONE_FRAMES,
+    ALONE_MARGIN,
+    LOST_FRAMES,
+    MAX_SIDE,
+    MIN_SIDE_PX,
+    REMEMBERED_FRAMES,
+    SIGHTED_FRAMES,
+    Tracker,
+    clamped_square,
+)  # fmt: skip
 from digit.geometry import CROP_MARGIN
 from tests.demo.scripted import SHAPE
 
@@ -39,6 +49,32 @@ def test_an_absent_hand_and_unsure_joints_do_not_move_it() -> None:
     bbox = tracker.place(SHAPE_OF_FRAME)
     assert bbox is not None
     assert bbox[2] < 300
+
+
+def test_a_hand_that_comes_alone_is_given_room_for_another_one_after_its_first_frame() -> None:
+    tracker = Tracker()
+    points = joints((400, 300))
+    side_px = np.ptp(points[:21], axis=0).max()
+    tracker.sight(points[:21])
+    sides = []
+    for _ in range(ALONE_FRAMES + 12):
+        bbox = tracker.place(SHAPE_OF_FRAME)
+        assert bbox is not None
+        sides.append(bbox[2] / side_px)
+        tracker.update(points, SURE, RIGHT_ONLY)
+    assert sides[0] == pytest.approx(CROP_MARGIN)
+    assert sides[1 : 1 + ALONE_FRAMES] == pytest.approx([ALONE_MARGIN] * ALONE_FRAMES)
+    assert sides[-1] == pytest.approx(CROP_MARGIN, rel=0.05)
+
+
+def test_a_hand_that_stays_behind_is_not_given_room_for_another_one() -> None:
+    tracker = Tracker()
+    tracker.update(joints((400, 300), (460, 300)), SURE, BOTH)
+    for _ in range(REMEMBERED_FRAMES + 12):
+        tracker.update(joints((400, 300), (460, 300)), SURE, RIGHT_ONLY)
+        bbox = tracker.place(SHAPE_OF_FRAME)
+    assert bbox is not None
+    assert bbox[2] == pytest.approx(np.ptp(joints((400, 300))[:21], axis=0).max() * CROP_MARGIN, rel=0.05)
 
 
 def test_a_still_hand_has_a_nearly_still_crop() -> None:

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from digit.consensus import AGREED_AT, consensus
+from digit.consensus import ALIKE_BELOW, consensus
 from digit.prediction import Prediction
 from digit.skeleton import SIDES, SLOTS, mirrored_joints
 
@@ -40,10 +40,10 @@ def test_the_mean_where_both_agree() -> None:
 def test_the_network_alone_where_they_do_not() -> None:
     prediction = predicted()
     prior = prior_at(prediction, 0.0)
-    prior[SLOTS["left"], 0] += 1.2 * AGREED_AT * SIZE_PX
-    prior[SLOTS["right"], 0] += 0.8 * AGREED_AT * SIZE_PX
+    prior[SLOTS["left"], 0] += 1.2 * ALIKE_BELOW * SIZE_PX
+    prior[SLOTS["right"], 0] += 0.8 * ALIKE_BELOW * SIZE_PX
     moved = (consensus(prediction, prior).joints_2p5d - prediction.joints_2p5d)[:, 0]
-    np.testing.assert_allclose(moved[SLOTS["right"]], 0.4 * AGREED_AT * SIZE_PX, atol=1e-4)
+    np.testing.assert_allclose(moved[SLOTS["right"]], 0.4 * ALIKE_BELOW * SIZE_PX, atol=1e-4)
     np.testing.assert_array_equal(moved[SLOTS["left"]], 0)
 
 
