@@ -19,13 +19,7 @@ WRIST_BORDER_MM = -13.0
 WRIST_SHIFT, KNUCKLE_SHIFT, THUMB_SHIFT, THUMB_BASE_SHIFT = 0.065, 0.025, 0.025, 0.025
 
 #: Length of the adult middle finger's chain from the wrist, of which `RADIOGRAPH_BONES_MM` are the bones.
-ADULT_HAND_MM = float(
-    sum(
-        length
-        for (child, _), length in zip(SKELETON_BONES, RADIOGRAPH_BONES_MM, strict=True)
-        if "middle" in JOINTS[child]
-    )
-)
+ADULT_HAND_MM = float(RADIOGRAPH_BONES_MM[["middle" in JOINTS[child] for child, _ in SKELETON_BONES]].sum())
 
 _LOCAL_CHANGES = (
     "r-lowerarm-fat-incr",
