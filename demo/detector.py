@@ -11,7 +11,7 @@ in the thread that looks.
 import os
 import sys
 import threading
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,6 +22,7 @@ import numpy as np
 
 from demo.latest import Latest
 from demo.records import Detection, Frame, Side
+from demo.sides import believed
 from digit.errors import UserError
 from digit.follower import MAX_HANDS, HandFollower, is_new
 from digit.landmarker import HandLandmarks, Landmarker, model_file
@@ -113,7 +114,9 @@ class LandmarkDetector:
         answers = self._follower.result()(image, [each.joints_px for each in asked])
         pairs = zip(asked, answers, strict=True)
         return tuple(
-            hand for place, hand in pairs if hand and (isinstance(place, Detection) or hand.side == place.side)
+            believed(hand, place, _overruled(place, near.guesses)) if isinstance(place, Detection) else hand
+            for place, hand in pairs
+            if hand and (isinstance(place, Detection) or hand.side == place.side)
         )
 
     def close(self) -> None:
@@ -121,6 +124,11 @@ class LandmarkDetector:
         self._opening.shutdown()
         with quiet_stderr():
             self._landmarker.close()
+
+
+def _overruled(known: Detection, guesses: Sequence[Guess]) -> bool:
+    """Whether the network has a hand of the other side where this one is."""
+    return any(guess.side != known.side and not is_new(guess, (known,)) for guess in guesses)
 
 
 class PromptDetector:

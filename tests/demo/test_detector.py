@@ -136,6 +136,24 @@ def test_where_the_network_sees_a_hand_that_mediapipe_does_not_know_it_is_looked
         assert sighting.detections[1].joints_px == pytest.approx(hand_at(120))
 
 
+@pytest.mark.parametrize(("guessed", "less_sure"), [("left", True), ("right", False)])
+def test_a_network_that_says_otherwise_makes_a_known_hand_less_sure(
+    landmark_detector: LandmarkDetector, monkeypatch: pytest.MonkeyPatch, guessed: Side, less_sure: bool
+) -> None:
+    follower: Future[object] = Future()
+    follower.set_result(OtherHands("right", "left"))
+    monkeypatch.setattr(landmark_detector, "_follower", follower)
+    known = tuple(
+        Detection(side, 0.9, hand_at(x), np.zeros((21, 3), np.float32)) for side, x in (("right", 40), ("left", 120))
+    )
+    frame = Frame(0, 0, np.full((120, 160, 3), 90, np.uint8))
+    without, asked = (
+        landmark_detector(frame, near=Whereabouts(known, guesses)).detections[0].score
+        for guesses in ((), (Guess(guessed, hand_at(41)),))
+    )
+    assert (asked < without) is less_sure
+
+
 def test_no_such_hand_model(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="--hand-model"):
         open_detector(tmp_path / "none.task", lambda text: None)

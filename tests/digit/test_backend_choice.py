@@ -141,3 +141,16 @@ def test_a_crop_is_not_copied_on_its_way():
     backends.LoadedBackend(Seen(), "seen", "baseline", "0", "for a test.")(CROP, PRIOR)
     assert np.shares_memory(given[0], CROP)
     assert np.shares_memory(given[1], PRIOR)
+
+
+def test_processors_of_one_name_that_differ_in_pace_are_told_apart(tmp_path: Path) -> None:
+    def named(flags: str) -> str:
+        cpuinfo = tmp_path / "cpuinfo"
+        one = f"processor : 0\nmodel name : Some CPU\n{flags}\n"
+        cpuinfo.write_text(one + one)
+        return fastest.processor(cpuinfo)
+
+    assert named("flags : fpu avx2 avx512f avx512_vnni") == "2 x Some CPU, AVX-512 VNNI"
+    assert named("flags : fpu avx2") == "2 x Some CPU, AVX2"
+    assert named("Features : fp asimd") == "2 x Some CPU"
+    assert fastest.processor(tmp_path / "missing")
