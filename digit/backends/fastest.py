@@ -14,7 +14,7 @@ from digit.backends.session import Session
 
 WARM_UP, TURNS = 2, 8
 FILE = "fastest.json"
-#: What sets the pace of an int8 network, best first, as Linux and as people call it; hosts of one name may differ by it.
+#: What sets the pace of an int8 network, best first, as Linux and as people call it; hosts of one name may differ.
 _INSTRUCTIONS = {
     "amx_int8": "AMX",
     "avx512_vnni": "AVX-512 VNNI",
