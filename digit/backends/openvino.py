@@ -14,6 +14,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from digit import checkpoint
 from digit.backends import check, exports
 from digit.backends.devices import openvino_threads
 from digit.backends.exports import Progress
@@ -102,6 +103,8 @@ def is_at_hand(weights: Path, weights_sha256: str, precision: str) -> bool:
 def name_of(weights_sha256: str, precision: str) -> str:
     """Name of the export's folder in the cache."""
     makers = [f"openvino {version('openvino')}", f"torch {version('torch')}", precision]
+    if precision == "int8":  # one that was quantised in another way is another one
+        makers.append(checkpoint.sha256(Path(__file__).with_name("quantize.py")))
     return exports.key(weights_sha256, *makers)
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from digit import backends, checkpoint
+from digit import backends, checkpoint, follower
 from digit.backends import check, exports, fastest, samples
 from digit.backends import openvino as openvino_backend
 from digit.errors import UserError
@@ -94,6 +94,25 @@ def test_what_ships_agrees_with_torch(precision: str):
     ours.close()
     reference.close()
     assert sum(map(bool, faults)) <= 1, faults  # a crop that the network itself finds hard may tip over
+
+
+@pytest.mark.parametrize("folder", [exports.beside(checkpoint.weights_path("digit-lite"), "int8"), follower.INT8])
+def test_int8_that_ships_does_not_saturate_where_there_is_no_vnni(folder: Path) -> None:
+    """There two products of uint8 and int8 meet in 16 bits: 2 x 255 x 64 fits. Depthwise ones, 5-D, do not meet."""
+    from openvino import Core, Type
+
+    constants = [n for n in Core().read_model(folder / "predictor.xml").get_ops() if n.get_type_name() == "Constant"]
+    weights = [n.data for n in constants if n.get_element_type() == Type.i8 and n.data.ndim < 5]
+    assert len(weights) > 20
+    assert max(int(np.abs(w.astype(int)).max()) for w in weights) <= 64
+
+
+def test_int8_made_in_another_way_is_made_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = {precision: openvino_backend.name_of("0", precision) for precision in ("fp32", "int8")}
+    monkeypatch.setattr(checkpoint, "sha256", lambda _: "another quantize.py")
+    after = {precision: openvino_backend.name_of("0", precision) for precision in before}
+    assert after["fp32"] == before["fp32"]
+    assert after["int8"] != before["int8"]
 
 
 def test_an_answer_that_is_wrong_is_not_used(cache: Path, lite: Path, no_gpu: None, monkeypatch: pytest.MonkeyPatch):

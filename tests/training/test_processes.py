@@ -35,7 +35,8 @@ def test_two_processes_train_as_one(tiny_set: Path, tmp_path: Path) -> None:
     Running statistics differ: of two processes, they are the first one's, which sees half of the micro-batches.
     """
     both = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    both += ["--local-addr", "127.0.0.1", "-m", "digit.training", *command(tiny_set, tmp_path / "two")]
+    both += ["--local-addr", "127.0.0.1", "--log-dir", str(tmp_path / "torchrun")]
+    both += ["-m", "digit.training", *command(tiny_set, tmp_path / "two")]
     if sys.platform == "linux":
         os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
     done = subprocess.run(both, cwd=ROOT, capture_output=True, text=True, check=False, timeout=100)
