@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from digit.skeleton import JOINTS_PER_HAND
+from digit.skeleton import FINGERS, JOINTS_PER_HAND, WRIST
 
 #: A hand enters above the first and leaves below the second probability, after so many frames in a row. 94 % of the
 #: hands that are there lie above the first, 2.4 % below the second.
@@ -25,9 +25,9 @@ ONTO_AT, ONTO_FRAMES, KNOWN_FRAMES = 0.35, 3, 45
 #: A hand whose joints are less certain than this on average is none, whatever its probability: 1 % of those that are
 #: there lie below.
 IMPROBABLE_AT = 0.005
-#: Where no hand is known, none enters while even the surest hand's joints are less certain than this on average. 5 % of
-#: the crops with hands lie below, so that a hand may wait for its next frame. Of 300 empty crops the network saw a hand
-#: in 14; all lie below.
+#: No hand enters while its joints are less certain than this on average. Of the hands that are there 5 % lie below with
+#: MediaPipe's prior and 8 % without one, so that a hand may wait for its next frame. Of 300 empty crops the network saw
+#: a hand in 14; all lie below.
 NOTHING_AT = 0.07
 #: Exchanged sides are believed after so many frames; each frame that confirmed the sides before asks for one more, up
 #: to the second number. On clips of moving hands (`digit.synth.moving`) 5 to 30 had the sides right in 91.1 % of the
@@ -37,10 +37,10 @@ SWAP_FRAMES, CONFIRMED_FRAMES = 5, 30
 PLACED_AT = 0.1
 #: The sides count as exchanged when that puts the hands this many times nearer to where they were.
 _CLEARLY = 2.0
-#: Two hands may be one hand twice when their joints of the same name lie so near on average, in hand sizes. 0.9 % of
-#: the rendered pairs of hands do.
-DOUBLE_AT = 0.2
-#: A double is one until it lies so far from the other hand.
+#: Two hands may be one hand twice when each finger lies so near to the other hand's of the same name, in hand sizes. Of
+#: a palm on the other hand's back, fingers along fingers, the thumbs point to opposite sides.
+DOUBLE_AT = 0.25
+#: A double is one until some finger lies so far from the other hand's.
 PARTED_AT = 0.3
 #: It came there from so far in one step, in hand sizes; hands that really meet come gradually.
 JUMP = 0.5
@@ -70,8 +70,6 @@ class Handedness:
         """Decide on joints (42, 2) in image pixels, probabilities (2,) of right and left and confidence (42,)."""
         joints_px, certain = joints_px.reshape(2, JOINTS_PER_HAND, 2), mean_confidence(confidence)
         handedness = np.where(certain < IMPROBABLE_AT, 0.0, handedness)
-        if certain.max() < NOTHING_AT and not self._present.any():
-            handedness = np.zeros(2)
         seen = handedness >= 0.5
         exchanged = self._exchanged(joints_px, seen)
         if exchanged is not None:
@@ -85,7 +83,7 @@ class Handedness:
             self._double = None if self._double is None else 1 - self._double
         if self._crossed:  # also while the hands lie so near to each other that their places say nothing
             joints_px, handedness, certain = joints_px[::-1], handedness[::-1], certain[::-1]
-        self._believe(handedness, joints_px)
+        self._believe(np.where(~self._present & (certain < NOTHING_AT), 0.0, handedness), joints_px)
         self._double = doubled(joints_px, self._joints_px, handedness, self._double) if self._present.all() else None
         shown = self._present.copy()
         if self._double is not None:
@@ -150,7 +148,8 @@ def doubled(joints_px: np.ndarray, last_px: np.ndarray, handedness: np.ndarray, 
         before: the last answer; a double stays one until the hands part.
     """
     size_px = max(float(np.ptp(joints_px, axis=1).max()), 1.0)
-    apart = float(np.linalg.norm(joints_px[0] - joints_px[1], axis=-1).mean()) / size_px
+    apart_px = np.linalg.norm(joints_px[0] - joints_px[1], axis=-1)[:WRIST].reshape(len(FINGERS), -1).mean(axis=1)
+    apart = float(apart_px.max()) / size_px
     if apart > (DOUBLE_AT if before is None else PARTED_AT):
         return None
     if before is not None:

@@ -12,6 +12,7 @@ from demo.handedness import (
     NOTHING_AT,
     ONTO_AT,
     ONTO_FRAMES,
+    PARTED_AT,
     PLACED_AT,
     SURE_AT,
     SWAP_FRAMES,
@@ -203,7 +204,25 @@ def test_a_knot_in_a_face_is_no_hand_and_the_first_clear_hand_is_one() -> None:
     decide, points = Handedness(), joints(RIGHT_AT, LEFT_AT)
     for _ in range(10):
         assert not decide(points, np.array(BOTH), np.full(42, 0.8 * NOTHING_AT)).present.any()
-    assert decide(points, np.array(BOTH), np.repeat([0.6, 0.8 * NOTHING_AT], 21)).present.all()
+    one = decide(points, np.array(BOTH), np.repeat([0.6, 0.8 * NOTHING_AT], 21))
+    assert one.present.tolist() == [True, False]
+
+
+def test_a_second_hand_does_not_enter_while_it_is_hardly_seen() -> None:
+    decide, points = tracked((0.95, 0.05)), joints(RIGHT_AT, LEFT_AT)
+    for _ in range(10):
+        decision = decide(points, np.array(BOTH), np.repeat([0.9, 0.8 * NOTHING_AT], 21))
+        assert decision.present.tolist() == [True, False]
+    assert decide(points, np.array(BOTH), np.repeat([0.9, 1.2 * NOTHING_AT], 21)).present.all()
+
+
+def test_a_palm_on_a_back_is_no_double_as_the_thumbs_point_apart() -> None:
+    decide = tracked()
+    both = joints(RIGHT_AT, (RIGHT_AT[0] + 5, RIGHT_AT[1]))
+    thumb = slice(21, 25)
+    assert not decide(both, np.array(BOTH), SURE).present.all()
+    both[thumb, 0] += 110 * PARTED_AT  # of hands of 100 pixels
+    assert decide(both, np.array(BOTH), SURE).present.all()
 
 
 def test_a_hand_that_gets_uncertain_stays_until_it_is_improbable() -> None:
