@@ -9,10 +9,12 @@ looked at the set (`digit.training.seen`), a part of the priors are what it real
 import numpy as np
 
 from digit.geometry import apply_affine
-from digit.skeleton import mirrored_joints
+from digit.skeleton import WRIST, mirrored_joints
 from digit.training.augment import Crop
 
 HAND = 21
+#: Longer side of an average adult hand's box, in mm, for its scale in a picture.
+HAND_MM = 170.0
 #: Of the priors that are not empty, where MediaPipe has looked. It errs more on renders than on photographs: a network
 #: that meets little else (0.7 was tried) trusts it too little where it is right.
 SEEN_SHARE = 0.4
@@ -84,5 +86,18 @@ def imagined(joints: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]) * rng.normal(1, 0.05)
     out[:, :2] = (out[:, :2] - centre) @ turn.T + centre + rng.normal(0, 0.025 * size, 2)
     out[:, :2] += rng.normal(0, rng.uniform(0.005, 0.035) * size, (HAND, 2))
-    out[:, 2] = out[:, 2] * rng.normal(1, 0.2) + rng.normal(0, 8, HAND)
+    out[:, 2] = _guessed_depths(out, HAND_MM / size, rng)
     return out
+
+
+def _guessed_depths(hand: np.ndarray, mm_per_px: float, rng: np.random.Generator) -> np.ndarray:
+    """(21,) depths as a single picture suggests them to a landmarker: too flat, the whole hand leaning otherwise.
+
+    Fitted to what MediaPipe says of rendered hands that it places well (303 of seed 105): the true depths times 0.61
+    (0.10 to 0.97 in the middle two thirds), leaning by 0.2 to either side, and 7 mm of the joints' own. With true
+    depths and only the last, a network trusts MediaPipe's more than its own eyes.
+    """
+    leaning = (hand[:, :2] - hand[WRIST, :2]) * mm_per_px @ rng.normal(0, 0.2, 2)
+    depths = hand[:, 2] * rng.normal(0.6, 0.4) + leaning + rng.normal(0, 7, HAND)
+    depths[WRIST] = 0.0  # they are relative to it
+    return depths
