@@ -25,7 +25,7 @@ from digit.training.augment import (
     joints_in_picture,
 )
 from digit.training.dataset import CropDataset, read_index
-from digit.training.prior import draw_prior
+from digit.training.prior import HAND_MM, draw_prior, imagined
 
 
 @pytest.fixture
@@ -213,3 +213,15 @@ def test_priors_name_only_what_they_show(crop):
     error = np.linalg.norm(priors[..., :2] - crop.joints_2p5d[:, :2], axis=-1)[priors[..., 3] > 0]
     size = np.ptp(crop.joints_2p5d[:21, :2], axis=0).max()
     assert 0.01 < np.median(error) / size < 0.08
+
+
+def test_depths_of_priors_are_too_flat_and_lean_otherwise(crop):
+    rng = np.random.default_rng(0)
+    hand = crop.joints_2p5d[:21].astype(np.float64)
+    priors = np.stack([imagined(hand, rng) for _ in range(400)])
+    assert np.all(priors[:, ROOTS[0], 2] == 0)
+    mm_per_px = HAND_MM / np.ptp(hand[:, :2], axis=0).max()
+    columns = np.c_[hand[:, 2], (hand[:, :2] - hand[ROOTS[0], :2]) * mm_per_px]
+    flat, *leaning = np.linalg.lstsq(columns, priors[:, :, 2].T, rcond=None)[0]
+    assert 0.4 < np.median(flat) < 0.8
+    assert all(0.1 < np.std(each) < 0.4 for each in leaning)
