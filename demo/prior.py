@@ -72,10 +72,10 @@ class Carrier:
 
 
 def _small(frame: Frame) -> _Picture:
-    image, shrunk = frame.image, 1
-    while image.shape[1] > WIDTH_PX:  # halving is many times as fast as any other ratio
-        image, shrunk = cv2.resize(image, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA), 2 * shrunk
-    return _Picture(frame.time_ns, cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), shrunk)
+    grey, shrunk = cv2.cvtColor(frame.image, cv2.COLOR_RGB2GRAY), 1
+    while grey.shape[1] > WIDTH_PX:  # halving is many times as fast as any other ratio
+        grey, shrunk = cv2.resize(grey, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA), 2 * shrunk
+    return _Picture(frame.time_ns, grey, shrunk)
 
 
 def _followed(hands: Sequence[Detection], before: _Picture, after: _Picture) -> list[tuple[Detection, float]]:

@@ -3,6 +3,8 @@
 Written as products and sums, never as matrix products: those are what runtimes move to bfloat16 or TF32.
 """
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
 
@@ -51,21 +53,39 @@ def depth_from_mm(depth_mm: Tensor) -> Tensor:
     return (depth_mm / DEPTH_RANGE_MM + 1) / 2 * DEPTH_SCALE
 
 
-def confidence(heatmaps: Tensor, joints: Tensor) -> Tensor:
-    """How much of each heatmap's probability (B, J) lies at its joint: 1 for one sharp peak, near 0 for several.
+class Reading(NamedTuple):
+    """What B * J heatmaps say."""
 
-    The mass inside a square window around the joint, ``CONFIDENCE_RADIUS`` cells to each side with an edge that fades
-    out over one cell.
+    cells: Tensor  # (B, J, 2) mean cell, x then y: `expectation_2d`
+    depth: Tensor  # (B, J) on the 0..64 scale: `depth_under`
+    confidence: Tensor  # (B, J) in [0, 1]
 
-    Args:
-        heatmaps: (B, J, H, W) probabilities.
-        joints: (B, J, 2) mean cells, x then y (`expectation_2d`).
+
+def read(logits: Tensor, depth_maps: Tensor) -> Reading:
+    """All that is read off heatmap logits and depth maps (B, J, H, W). DIGIT eq. 9 and 10.
+
+    The confidence is how much of a heatmap's probability lies at its joint, 1 for one sharp peak, near 0 for several:
+    the mass inside a square window around the mean cell, ``CONFIDENCE_RADIUS`` cells to each side with an edge that
+    fades out over one cell.
+
+    Joints come last inside, as convolutions on a CPU leave them: bringing both maps into planes first took 5 % of
+    digit-lite's time in int8.
     """
-    x, y = joints.unsqueeze(3).unbind(dim=2)
-    column = (CONFIDENCE_RADIUS + 1 - (_cells(heatmaps, heatmaps.shape[3]) - x).abs()).clamp(0, 1)
-    row = (CONFIDENCE_RADIUS + 1 - (_cells(heatmaps, heatmaps.shape[2]) - y).abs()).clamp(0, 1)
-    mass = ((heatmaps * column.unsqueeze(2)).sum(dim=3) * row).sum(dim=2)
-    return mass.clamp(0, 1)
+    heatmaps = _joints_last(logits).softmax(dim=1)
+    rows, columns = logits.shape[2:]
+    x_of = _cells(logits, columns).repeat(rows).unsqueeze(1)
+    y_of = _cells(logits, rows).repeat_interleave(columns).unsqueeze(1)
+    x, y = (heatmaps * x_of).sum(dim=1), (heatmaps * y_of).sum(dim=1)
+    depth = (heatmaps * _joints_last(depth_maps)).sum(dim=1)
+    column = (CONFIDENCE_RADIUS + 1 - (x_of - x.unsqueeze(1)).abs()).clamp(0, 1)
+    row = (CONFIDENCE_RADIUS + 1 - (y_of - y.unsqueeze(1)).abs()).clamp(0, 1)
+    mass = (heatmaps * (column * row)).sum(dim=1).clamp(0, 1)
+    return Reading(torch.stack((x, y), dim=2), depth, mass)
+
+
+def _joints_last(maps: Tensor) -> Tensor:
+    """(B, J, H, W) to (B, H * W, J)."""
+    return maps.float().permute(0, 2, 3, 1).flatten(1, 2)
 
 
 def _cells(like: Tensor, count: int) -> Tensor:

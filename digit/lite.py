@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from digit.heatmap import DEPTH_SCALE, depth_under, expectation_2d, softmax_2d
+from digit.heatmap import DEPTH_SCALE, read
 from digit.model import DigitOutput
 from digit.prediction import CROP_SIZE, DEPTH_RANGE_MM, DepthAxis
 from digit.skeleton import PART_CLASSES
@@ -152,9 +152,9 @@ class DigitLite(nn.Module):
 
 def pose_of(heatmap_logits: Tensor, depth_maps: Tensor) -> Tensor:
     """The 2.5D pose (B, 126), x, y and z of each joint in [-1, 1]. No gradient: the root depth must not bend it."""
-    heatmaps = softmax_2d(heatmap_logits.detach())
-    xy = expectation_2d(heatmaps) * (2 / (HEATMAP_SIZE - 1)) - 1
-    z = depth_under(heatmaps, depth_maps.detach()) * (2 / DEPTH_SCALE) - 1
+    cells, depth, _ = read(heatmap_logits.detach(), depth_maps.detach())
+    xy = cells * (2 / (HEATMAP_SIZE - 1)) - 1
+    z = depth * (2 / DEPTH_SCALE) - 1
     return torch.cat((xy, z.unsqueeze(2)), dim=2).flatten(1)
 
 

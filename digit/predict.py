@@ -57,12 +57,10 @@ def decode(output: Output) -> Decoded:
 
 
 def _soft_joints(output: DigitOutput) -> tuple[Tensor, Tensor]:
-    """Soft-argmax (DIGIT eq. 9 and 10); `digit.heatmap.confidence`."""
-    heatmaps = heatmap.softmax_2d(output.heatmap_logits)
-    cells = heatmap.expectation_2d(heatmaps)
-    z_mm = heatmap.mm_from_depth(heatmap.depth_under(heatmaps, output.depth_maps))
-    joints = torch.cat((cells * (CROP_SIZE / heatmaps.shape[3]), z_mm.unsqueeze(2)), dim=2)
-    return joints, heatmap.confidence(heatmaps, cells)
+    """Soft-argmax (DIGIT eq. 9 and 10) and confidence: `digit.heatmap.read`."""
+    cells, depth, confidence = heatmap.read(output.heatmap_logits, output.depth_maps)
+    xy = cells * (CROP_SIZE / output.heatmap_logits.shape[3])
+    return torch.cat((xy, heatmap.mm_from_depth(depth).unsqueeze(2)), dim=2), confidence
 
 
 def _highest_joints(output: InterNetOutput) -> tuple[Tensor, Tensor]:

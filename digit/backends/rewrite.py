@@ -7,10 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from digit.skeleton import ROOTS
-
-#: Part of the name of each new layer that must stay float32 in int8.
-AS_PRODUCTS = "as_products"
 #: Scores in the same whole step of 1 / _STEPS count as equal, see `_argmax_without_topk`.
 _STEPS = 1024
 #: What may lie between the crop and its shrinking: steps that treat each pixel alike.
@@ -23,11 +19,8 @@ def rewrite(model: Any) -> None:
     Numbers stay the same up to float32's rounding. A label may change where two parts score within 1 / _STEPS.
     """
     for node in model.get_ordered_ops():
-        kind = node.get_type_name()
-        if kind == "TopK" and node.get_axis() == 1:
+        if node.get_type_name() == "TopK" and node.get_axis() == 1:
             _argmax_without_topk(node)
-        elif kind == "Interpolate" and _resizes_heatmaps(node):
-            _resize_as_products(node)
     model.validate_nodes_and_infer_types()
 
 
@@ -81,44 +74,6 @@ def _is_plain_bilinear(node: Any) -> bool:
         and attributes["coordinate_transformation_mode"] in ("half_pixel", "pytorch_half_pixel")
         and not attributes["antialias"]
     )
-
-
-def _resizes_heatmaps(node: Any) -> bool:
-    """Maps of all joints."""
-    shape = node.get_output_partial_shape(0)
-    return bool(
-        shape.rank.get_length() == 4
-        and shape.is_static
-        and node.input_value(0).get_partial_shape().is_static
-        and shape[1].get_length() == len(ROOTS)
-        and _is_plain_bilinear(node)
-    )
-
-
-def _resize_as_products(node: Any) -> None:
-    """Heatmaps and depth maps: rows, then columns. What follows wants them plane by plane; products give them so, while
-    the resize leaves them interleaved by joint and a slow reordering follows."""
-    from openvino import opset13
-
-    maps, shape = node.input_value(0), node.get_output_shape(0)
-    before = maps.get_shape()
-    rows = opset13.constant(bilinear(before[2], shape[2]))
-    columns = opset13.constant(np.ascontiguousarray(bilinear(before[3], shape[3]).T))
-    tall = opset13.matmul(rows, maps, False, False)
-    whole = opset13.matmul(tall, columns, False, False)
-    for product, name in ((tall, "rows"), (whole, "columns")):
-        product.set_friendly_name(f"{node.get_friendly_name()}/{AS_PRODUCTS}/{name}")
-    _replace(node.output(0), whole)
-
-
-def bilinear(before: int, after: int) -> np.ndarray:
-    """(after, before) float32: each new cell as a mean of the two nearest old ones (no aligned corners)."""
-    centre = np.clip((np.arange(after) + 0.5) * before / after - 0.5, 0, before - 1)
-    low = np.minimum(centre.astype(int), before - 2)
-    weights = np.zeros((after, before), np.float32)
-    weights[np.arange(after), low] = 1 - (centre - low)
-    weights[np.arange(after), low + 1] = centre - low
-    return weights
 
 
 def _replace(output: Any, node: Any) -> None:

@@ -102,7 +102,7 @@ def moved(floats: Any, ints: Any, images: np.ndarray) -> Moved:
 
 def _answers(model: Any, images: np.ndarray) -> tuple[np.ndarray, ...]:
     """(N, 21, 2) joints in pixels, (N,) presence, (N,) right, (N, 21, 3) mm."""
-    request = follower.compiled(model)
+    request = follower.compiled(model, hands=1)
     rows = [[np.array(output) for output in request.infer([image[None]]).values()] for image in images]
     landmarks, present, right, world = (np.concatenate(column) for column in zip(*rows, strict=True))
     joints = landmarks.reshape(-1, JOINTS_PER_HAND, 3)[..., :2]

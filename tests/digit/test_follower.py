@@ -138,8 +138,9 @@ def test_the_shipped_int8_form_is_of_mediapipes_network_and_sees_what_that_sees(
     """Redo it with: python -m digit.training.landmarks_int8"""
     network = follower_module.network_of(model_file())
     assert exports.manifest(INT8)["weights_sha256"] == sha256(network)
-    requests = [compiled(model) for model in (float_model(network), Core().read_model(INT8 / IR))]
+    models = float_model(network), Core().read_model(INT8 / IR)
     for image, hands, _ in seen:
+        requests = [compiled(model, len(hands)) for model in models]
         squares = np.stack([cut(image, region(hand.joints_px)) for hand in hands])
         (floats, *_), (ints, *_) = ([np.array(a) for a in request.infer([squares]).values()] for request in requests)
         joints, joints8 = (landmarks.reshape(len(hands), 21, 3)[..., :2] for landmarks in (floats, ints))

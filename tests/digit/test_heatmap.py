@@ -59,9 +59,16 @@ def test_depth_scale_inverts(z_mm):
     assert heatmap.mm_from_depth(heatmap.depth_from_mm(torch.tensor(z_mm))).item() == pytest.approx(z_mm, abs=1e-3)
 
 
+def test_reading_all_at_once_is_reading_one_by_one():
+    generator = torch.Generator().manual_seed(0)
+    logits, depth_maps = (torch.randn(2, 3, 6, 5, generator=generator) * 3 for _ in range(2))
+    reading, heatmaps = heatmap.read(logits, depth_maps), heatmap.softmax_2d(logits)
+    torch.testing.assert_close(reading.cells, heatmap.expectation_2d(heatmaps))
+    torch.testing.assert_close(reading.depth, heatmap.depth_under(heatmaps, depth_maps))
+
+
 def confidence_of(logits: torch.Tensor) -> float:
-    heatmaps = heatmap.softmax_2d(logits)
-    return heatmap.confidence(heatmaps, heatmap.expectation_2d(heatmaps)).item()
+    return heatmap.read(logits, torch.zeros_like(logits)).confidence.item()
 
 
 def test_confidence_tells_one_peak_from_two_and_from_none():

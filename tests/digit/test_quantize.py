@@ -6,7 +6,6 @@ import cv2
 import numpy as np
 import openvino
 import pytest
-import torch
 
 from digit import checkpoint
 from digit.backends import check, export, exports, quantize, samples
@@ -36,8 +35,8 @@ def test_int8_is_int8_where_it_may_be(quick: None, tmp_path: Path, monkeypatch: 
     report = quantize.int8_ir(FLOATS, tmp_path)
     assert report.startswith("int8 on 4 synthetic crops: MPJPE ")
     kinds = {kind for op in _quantized_inputs(tmp_path) for kind in op}
-    assert {"Convolution", "GroupConvolution", "MatMul"} <= kinds
-    assert not kinds & set(quantize.FLOAT_TYPES)
+    assert {"Convolution", "GroupConvolution", "Add"} <= kinds
+    assert not kinds & {*quantize.FLOAT_TYPES, "MatMul"}  # products are of vectors
     assert (tmp_path / "predictor.bin").stat().st_size < 0.6 * (FLOATS / "predictor.bin").stat().st_size
     assert np.array_equal(check.read(tmp_path).crop, check.read(FLOATS).crop)
 
@@ -153,25 +152,6 @@ def test_a_crop_that_is_shrunk_first_is_taken_small(antialias: bool):
     shrunk = cv2.resize(image, (192, 192), interpolation=cv2.INTER_LINEAR)
     after = openvino.Core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})(shrunk[None])[0]
     np.testing.assert_allclose(after, before, atol=1 / 255)
-
-
-def test_heatmaps_are_resized_as_torch_does():
-    import torch.nn.functional as F
-    from openvino import opset13
-
-    maps = np.random.default_rng(0).normal(0, 5, (1, 42, 48, 48)).astype(np.float32)
-    given = opset13.parameter(list(maps.shape), np.float32)
-    sizes, axes = opset13.constant(np.array([64, 64])), opset13.constant(np.array([2, 3]))
-    resized = opset13.interpolate(
-        given, sizes, "linear_onnx", "sizes", axes=axes, coordinate_transformation_mode="pytorch_half_pixel"
-    )
-    model = openvino.Model([opset13.relu(resized)], [given])
-    rewrite(model)
-    kinds = [op.get_type_name() for op in model.get_ops()]
-    assert (kinds.count("MatMul"), kinds.count("Interpolate")) == (2, 0)
-    answer = openvino.Core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})(maps)[0]
-    expected = F.interpolate(torch.from_numpy(maps), size=(64, 64), mode="bilinear", align_corners=False).relu()
-    np.testing.assert_allclose(answer, expected.numpy(), atol=1e-4)
 
 
 def test_a_damaged_file_of_samples_is_one_sentence(tmp_path: Path):
