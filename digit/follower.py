@@ -16,6 +16,7 @@ import numpy as np
 from digit import checkpoint
 from digit.backends import exports
 from digit.backends.devices import openvino_threads
+from digit.backends.openvino import infer_requests
 from digit.errors import UserError
 from digit.geometry import invert_affine
 from digit.landmarker import HandLandmarks, sha256
@@ -148,12 +149,10 @@ def float_model(network: bytes) -> Any:
 
 def compiled(model: Any, hands: int) -> Any:
     """An infer request of an `openvino.Model` on the CPU, for so many hands at once. Raises RuntimeError."""
-    from openvino import Core
-
     fixed = model.clone()  # with a number of hands that is left open, a look takes 5 % longer
     fixed.reshape([hands, SIDE, SIDE, 3])
-    config = {"PERFORMANCE_HINT": "LATENCY"} | openvino_threads()
-    return Core().compile_model(fixed, "CPU", config).create_infer_request()
+    (request,) = infer_requests(fixed, {"PERFORMANCE_HINT": "LATENCY"} | openvino_threads())
+    return request
 
 
 def _requests(task: Path) -> tuple[Any, ...]:

@@ -131,20 +131,25 @@ def _checked(folder: Path, precision: str) -> OpenVinoSession:
 
 
 def _requests(folder: Path, count: int) -> list[Any]:
-    """So many infer requests of a network. Compiles in a thread of its own, which ends with it.
+    """So many infer requests of an export."""
+    small = (folder / "predictor.bin").stat().st_size < SMALL_BYTES
+    return infer_requests(folder / "predictor.xml", CONFIG | (openvino_threads() if small else {}), count)
 
-    OpenVINO gives the compiling thread a signal stack and takes it back when the model is freed. Of two models freed in
-    the order in which they were made, the second one leaves a stack behind that is gone, and the next Ctrl-C crashes.
+
+def infer_requests(model: Any, config: dict[str, Any], count: int = 1) -> list[Any]:
+    """So many infer requests of an `openvino.Model`, or of its file, on the CPU. Raises RuntimeError.
+
+    Compiles in a thread of its own, which ends with it: OpenVINO gives the compiling thread a signal stack and takes it
+    back when the model is freed. Of two models freed in the order in which they were made, the second one leaves a
+    stack behind that is gone, and the next Ctrl-C crashes.
     """
 
     def compile_() -> list[Any]:
         import openvino
 
         core: Any = openvino.Core()
-        small = (folder / "predictor.bin").stat().st_size < SMALL_BYTES
-        config = CONFIG | (openvino_threads() if small else {})
-        model = core.compile_model(str(folder / "predictor.xml"), "CPU", config)
-        return [model.create_infer_request() for _ in range(count)]
+        compiled = core.compile_model(model, "CPU", config)
+        return [compiled.create_infer_request() for _ in range(count)]
 
     with ThreadPoolExecutor(max_workers=1) as thread:
         return thread.submit(compile_).result()

@@ -1,5 +1,7 @@
 """The landmark network alone against MediaPipe's whole graph, on frames of the sample clip."""
 
+import ctypes
+import sys
 import zipfile
 from collections.abc import Sequence
 from dataclasses import replace
@@ -185,3 +187,24 @@ def test_a_file_without_the_network_is_said(tmp_path: Path, inside: bytes | None
     path.write_bytes(b"no archive")
     with pytest.raises(UserError, match="--hand-model"):
         HandFollower(path)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks Linux's C library")
+def test_the_threads_signal_stack_is_left_alone() -> None:
+    """OpenVINO gives the thread that compiles one. Left behind when the network is freed, Ctrl-C writes into it."""
+    before = signal_stack()
+    follower = HandFollower(model_file())
+    assert signal_stack() == before
+    del follower
+    assert signal_stack() == before
+
+
+def signal_stack() -> tuple[int | None, int, int]:
+    """Address, flags and size of this thread's, by sigaltstack(2)."""
+
+    class Stack(ctypes.Structure):
+        _fields_ = (("address", ctypes.c_void_p), ("flags", ctypes.c_int), ("size", ctypes.c_size_t))
+
+    stack = Stack()
+    assert ctypes.CDLL(None).sigaltstack(None, ctypes.byref(stack)) == 0
+    return stack.address, stack.flags, stack.size
