@@ -16,7 +16,7 @@ import numpy as np
 from digit import checkpoint
 from digit.backends import exports
 from digit.backends.devices import openvino_threads
-from digit.backends.openvino import infer_requests
+from digit.backends.openvino import CONFIG, infer_requests
 from digit.errors import UserError
 from digit.geometry import invert_affine
 from digit.landmarker import HandLandmarks, sha256
@@ -151,7 +151,7 @@ def compiled(model: Any, hands: int) -> Any:
     """An infer request of an `openvino.Model` on the CPU, for so many hands at once. Raises RuntimeError."""
     fixed = model.clone()  # with a number of hands that is left open, a look takes 5 % longer
     fixed.reshape([hands, SIDE, SIDE, 3])
-    (request,) = infer_requests(fixed, {"PERFORMANCE_HINT": "LATENCY"} | openvino_threads())
+    (request,) = infer_requests(fixed, CONFIG | openvino_threads())
     return request
 
 

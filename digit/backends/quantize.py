@@ -6,10 +6,9 @@
 Only convolutions and the sums of residuals become int8. Everything that carries a coordinate or a probability
 (soft-argmax, the prior's Gaussians, the resizing of logits) stays float32, in int8 these alone move the joints by 20
 pixels; so do the layers on vectors. Ranges come from histograms; with the default, least and greatest value, depths
-lose 0.9 mm.
-Weights take half of int8's range, depthwise ones aside, which add up no neighbours: CPUs without VNNI add two products
-in 16 bits, which saturate with the whole of it. Activations have no zero point: with one a crop takes 5 % longer, a
-look of MediaPipe's landmark network 12 %, and neither is nearer to float.
+lose 0.9 mm. Weights take half of int8's range, depthwise ones aside, which add up no neighbours: CPUs without VNNI add
+two products in 16 bits, which saturate with the whole of it. Activations have no zero point: with one a crop takes 5 %
+longer, a look of MediaPipe's landmark network 12 %, and neither is clearly nearer to float.
 """
 
 import sys

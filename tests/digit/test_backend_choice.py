@@ -85,7 +85,7 @@ def test_what_ships_agrees_with_torch(precision: str):
     assert folder is not None, "the export in assets/ is not of these weights"
     ours, reference = openvino_backend.OpenVinoSession(folder), backends.load("torch")
     assert reference.session is not None
-    crops = samples.read("check", 8)
+    crops = samples.read("check")
     faults = [
         check.fault([output[0] for output in ours.start(crop, prior)()], answer, precision)
         for crop, prior in zip(crops.images[:, None], crops.priors[:, None], strict=True)
@@ -93,7 +93,8 @@ def test_what_ships_agrees_with_torch(precision: str):
     ]
     ours.close()
     reference.close()
-    assert sum(map(bool, faults)) <= 1, faults  # a crop that the network itself finds hard may tip over
+    # One in eight: a crop that the network itself finds hard may tip over.
+    assert sum(map(bool, faults)) <= len(crops) / 8, faults
 
 
 @pytest.mark.parametrize("folder", [exports.beside(checkpoint.weights_path("digit-lite"), "int8"), follower.INT8])
