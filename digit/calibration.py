@@ -17,7 +17,7 @@ class Calibration:
 
     confidence: probability that the joint is right (`WITHIN`) if its hand is there,
         z = mass * logit(m) + size * ln(s) + offset
-    with m the heatmap's mass at the joint (`digit.heatmap.confidence`) and s the longer side of the box around the
+    with m the heatmap's mass at the joint (`digit.heatmap.read`) and s the longer side of the box around the
     hand's predicted joints over the crop's side. A small hand has less room for error, a collapsed one is none.
 
     handedness: probability that the hand is in the crop, z = presence * logit + presence_offset.
