@@ -58,7 +58,7 @@ _LINEAR = linear(np.arange(256) / 255).astype(np.float32)
 
 def linear_bytes(srgb: np.ndarray) -> np.ndarray:
     """float32 linear light of uint8 sRGB pixels."""
-    return _LINEAR[srgb]
+    return cv2.LUT(srgb, _LINEAR)
 
 
 def sample_look(rng: np.random.Generator) -> Look:
@@ -125,14 +125,13 @@ def shade_gaps(depth_mm: np.ndarray, strength: float, radius_px: float) -> np.nd
 
 def photograph(linear_rgb: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """What a webcam makes of linear light: exposure, white balance, blur, noise, tone curve. Returns uint8 RGB."""
-    image = linear_rgb
+    # Everything linear in colour is one product of each pixel with a matrix, which OpenCV takes in one go.
     # In a dark room the hands, not the walls, are what a camera exposes for.
-    mean = max(float(image.mean()), 0.45 * float(np.percentile(image[::4, ::4], 95))) + 1e-4
+    mean = max(float(np.mean(cv2.mean(linear_rgb)[:3])), 0.45 * float(np.percentile(linear_rgb[::4, ::4], 95))) + 1e-4
     dark = rng.random() < 0.12  # a room at night: little light, and a sensor that shows it
     target = rng.uniform(0.015, 0.07) if dark else rng.uniform(0.08, 0.32)
-    if rng.random() < 0.12:
-        image = image * np.clip(1 + rng.normal(0, 0.25, 3), 0.4, 1.7).astype(np.float32)  # balanced for another light
-    image = image * np.float32((target / mean) ** rng.uniform(0.3, 0.9)) * _tint(rng).astype(np.float32)
+    balance = np.clip(1 + rng.normal(0, 0.25, 3), 0.4, 1.7) if rng.random() < 0.12 else np.ones(3)  # for another light
+    image = cv2.transform(linear_rgb, np.diag(balance * (target / mean) ** rng.uniform(0.3, 0.9) * _tint(rng)))
     if rng.random() < 0.15:
         image = _motion_blur(image, rng)
     if rng.random() < 0.04:
@@ -140,18 +139,23 @@ def photograph(linear_rgb: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     elif rng.random() < 0.7:
         image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.3, 1.5))
     noise = rng.uniform(0, 0.035) ** 1.5 * (9 if dark else 4)
-    grain = rng.standard_normal((*image.shape[:2], 3), dtype=np.float32)
-    if rng.random() < 0.5:
-        grain = cv2.GaussianBlur(grain, (0, 0), 0.7) * 1.9
-    image = np.clip(image, 0, None)
-    image = image + np.sqrt(image + 0.01) * grain * np.float32(noise)
-    image = np.power(np.clip(image, 0, None), np.float32(1 / rng.uniform(1.9, 2.5)))
-    contrast = rng.uniform(0.75, 1.25)
-    image = (image - 0.45) * np.float32(contrast) + np.float32(0.45 + rng.normal(0, 0.03))
-    saturation = np.float32(rng.uniform(0.6, 1.3) if rng.random() > 0.03 else 0.0)
-    grey = image.mean(2, keepdims=True)
-    image = grey + (image - grey) * saturation
-    return np.clip(image * 255 + 0.5, 0, 255).astype(np.uint8)
+    image = cv2.max(image, 0)
+    grain = cv2.sqrt(image + np.float32(0.01))
+    grain *= _grain(rng, image.shape, softened=rng.random() < 0.5)
+    image = cv2.scaleAdd(grain, noise, image)
+    image = cv2.pow(cv2.max(image, 0), 1 / rng.uniform(1.9, 2.5))
+    contrast, middle = rng.uniform(0.75, 1.25), 0.45 + rng.normal(0, 0.03)
+    saturation = rng.uniform(0.6, 1.3) if rng.random() > 0.03 else 0.0
+    mix = contrast * (saturation * np.eye(3) + (1 - saturation) / 3)
+    image = cv2.transform(image, 255 * np.c_[mix, np.full(3, middle - 0.45 * contrast)])
+    return cv2.convertScaleAbs(cv2.max(image, 0))
+
+
+def _grain(rng: np.random.Generator, shape: tuple[int, ...], softened: bool) -> np.ndarray:
+    """float32 noise of unit variance: OpenCV's, three times as fast as numpy's, and as reproducible."""
+    cv2.setRNGSeed(int(rng.integers(2**31)))
+    grain = cv2.randn(np.empty(shape, np.float32), np.zeros(3), np.ones(3))
+    return cv2.GaussianBlur(grain, (0, 0), 0.7) * 1.9 if softened else grain
 
 
 def _motion_blur(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:

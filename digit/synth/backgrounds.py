@@ -187,12 +187,13 @@ def _sink(rng: np.random.Generator, size: int) -> np.ndarray:
 
 
 def _clouds(rng: np.random.Generator, size: int) -> np.ndarray:
-    total = np.zeros((size, size), np.float32)
+    finest = 32
+    total = np.zeros((finest, finest), np.float32)
     for octave in range(4):
         cells = 2 ** (octave + 2)
         grid = rng.random((cells, cells), dtype=np.float32)
-        total += cv2.resize(grid, (size, size), interpolation=cv2.INTER_CUBIC) / 2**octave
-    return np.clip(total / 1.875, 0, 1)
+        total += cv2.resize(grid, (finest, finest), interpolation=cv2.INTER_CUBIC) / 2**octave
+    return np.clip(cv2.resize(total, (size, size), interpolation=cv2.INTER_CUBIC) / 1.875, 0, 1)
 
 
 def _distract(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -215,9 +216,9 @@ def _distract(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
             axes = rng.integers(8, 110, 2).tolist()
             colour = (skin if rng.random() < 0.5 else _colour(rng)).tolist()
             cv2.ellipse(layer, centre.tolist(), axes, float(rng.uniform(0, 180)), 0, 360, colour, -1, cv2.LINE_AA)
-        shade = 0.75 + 0.5 * _clouds(rng, size)[..., None]
-        changed = (layer != image).any(2, keepdims=True)
-        image = np.where(changed, np.clip(layer * shade, 0, 255).astype(np.uint8), image)
+        shade = cv2.merge([0.75 + 0.5 * _clouds(rng, size)] * 3)
+        changed = cv2.transform(cv2.absdiff(layer, image), np.ones((1, 3)))
+        image = cv2.copyTo(cv2.multiply(layer, shade, dtype=cv2.CV_8U), changed, image)
         if rng.random() < 0.5:
             image = cv2.GaussianBlur(image, (0, 0), 1.2)
     return image

@@ -10,7 +10,7 @@ import numpy as np
 
 from digit.skeleton import BONES as SKELETON_BONES
 from digit.skeleton import JOINTS
-from digit.synth.hand_model import ANGLES, DESCENDANTS, HandModel, PosedHand, bone_transforms, rotation, turn_axes
+from digit.synth.hand_model import ANGLES, DESCENDANTS, HandModel, PosedHand, bone_transforms, rotation, skew, turn_axes
 from digit.synth.poses import LIMITS_DEG
 
 #: Depth to which skin may give way where hands touch, mm.
@@ -22,7 +22,7 @@ _FREE = len(ANGLES) - 3  # all but the wrist
 _RIGID = 6
 #: How far angles (degrees) and the left hand's place (mm, degrees) may leave what was asked for.
 _ANGLE_SIGMA, _SHIFT_SIGMA_MM, _TURN_SIGMA = 16.0, 9.0, 6.0
-_FLIP = np.diag([-1.0, 1.0, 1.0])
+_FLIP, _SAME = np.diag([-1.0, 1.0, 1.0]), np.eye(3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,21 +146,21 @@ def _kinematics(model: HandModel, shape: int, pair: Pair, side: str) -> tuple[np
     joints = model.joints_mm[shape]
     rest = joints[_CHILD] + _SHARE[:, None] * (joints[_PARENT] - joints[_CHILD])
     carrier = model.joint_bones[_PARENT]
-    local = np.einsum("nab,nb->na", turns[carrier], rest) + shifts[carrier]
+    local = (turns[carrier] @ rest[..., None])[..., 0] + shifts[carrier]
     axes, pivots, bones = turn_axes(model, shape, pair.angles_deg[side], turns, shifts)
     axes, pivots, bones = axes[:_FREE], pivots[:_FREE], bones[:_FREE]
-    # axis x (point - pivot) = skew(axis) @ point - axis x pivot, as one product for all points
-    skew = np.cross(axes[:, None], np.eye(3)).swapaxes(1, 2)
-    by_angle = np.einsum("kab,nb->nka", skew, local) - np.cross(axes, pivots)
-    by_angle *= DESCENDANTS[bones][:, carrier].T[..., None]
-    to_camera = pair.camera_from_hand[side] @ (_FLIP if side == "left" else np.eye(3))
+    to_camera = pair.camera_from_hand[side] @ (_FLIP if side == "left" else _SAME)
+    # axis x (point - pivot) = skew(axis) @ point - axis x pivot, turned to the camera, as one product for all points
+    turned = to_camera @ skew(axes)  # (FREE, 3, 3)
+    by_angle = (turned.reshape(-1, 3) @ local.T).reshape(_FREE, 3, -1) - turned @ pivots[..., None]
+    by_angle *= DESCENDANTS[bones][:, None, carrier]
     centres = local @ to_camera.T
     by = np.zeros((len(rest), 3, 2 * _FREE + _RIGID))
     first = 0 if side == "right" else _FREE
-    by[:, :, first : first + _FREE] = (by_angle @ to_camera.T).swapaxes(1, 2)
+    by[:, :, first : first + _FREE] = by_angle.transpose(2, 1, 0)
     if side == "left":
-        by[:, :, 2 * _FREE : 2 * _FREE + 3] = np.eye(3)
-        by[:, :, 2 * _FREE + 3 :] = np.cross(np.eye(3), centres[:, None]).swapaxes(1, 2)
+        by[:, :, 2 * _FREE : 2 * _FREE + 3] = _SAME
+        by[:, :, 2 * _FREE + 3 :] = -skew(centres)
     return centres + pair.shift_mm[side], by
 
 

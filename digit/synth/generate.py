@@ -29,7 +29,7 @@ SIZE = 320
 CHUNK = 500
 SPLIT = "train"
 #: Grows when the same seed and index give another picture or other labels, so that one set never mixes two engines.
-ENGINE = 9
+ENGINE = 10
 #: A hand that shows fewer pixels of itself, or fewer of its joints, gives nobody a chance: such a picture is drawn
 #: anew, so many times at most.
 SHOWN_PIXELS, SHOWN_JOINTS, _TRIES = 500, 3, 8
@@ -126,9 +126,10 @@ def in_room(drawn: Rendering, rng: np.random.Generator, size: int, without: froz
     """(size, size, 3) float32 linear light of what was drawn before a background."""
     background = linear_bytes(sample_background(rng, size, "photographs" not in without))
     strength, radius_px = rng.uniform(0.1, 0.5), rng.uniform(4, 14)
-    shade = shade_gaps(drawn.depth_mm, 0.0 if "light" in without else strength, radius_px)[..., None]
+    shade = shade_gaps(drawn.depth_mm, 0.0 if "light" in without else strength, radius_px)
     # Colour is already weighted by coverage, which is soft at edges.
-    return (drawn.colour * shade + background * (1 - drawn.coverage[..., None])).astype(np.float32)
+    bare = 1 - drawn.coverage
+    return cv2.multiply(drawn.colour, cv2.merge([shade] * 3)) + cv2.multiply(background, cv2.merge([bare] * 3))
 
 
 def _through_lens(drawn: Rendering, pixels: np.ndarray) -> Rendering:

@@ -31,6 +31,9 @@ ANGLES = (
     "wrist_flex", "wrist_side", "forearm_twist",
 )  # fmt: skip
 
+_SAME = np.eye(3)
+#: A vector's cross product matrix, flat, by its coordinates.
+_SKEW = np.array([[0, 0, 0, 0, 0, -1, 0, 1, 0], [0, 0, 1, 0, 0, 0, -1, 0, 0], [0, -1, 0, 1, 0, 0, 0, 0, 0]], np.float64)
 _KNUCKLES, _MIDDLES = ([JOINTS.index(f"{finger}{n}") for finger in FINGERS[1:]] for n in (1, 2))
 
 
@@ -156,13 +159,12 @@ def bone_transforms(model: HandModel, shape: int, angles_deg: np.ndarray) -> tup
     lift, flex, twist = _local_turns(model, shape, angles_deg)
     local = lift @ flex @ twist
     local[0] = flex[0] @ lift[0] @ twist[0]
-    local[1] = np.eye(3)
+    local[1] = _SAME
     pivot = model.pivots_mm[shape]
-    turns, shifts = local.copy(), pivot - np.einsum("bij,bj->bi", local, pivot)
+    turns, shifts = local, pivot - (local @ pivot[..., None])[..., 0]
     for segment in (1, 2):  # a finger's second and third bones, each carried by the one before
-        bones = np.arange(2 + segment, len(BONES), 3)
-        parents = bones - 1
-        shifts[bones] = np.einsum("bij,bj->bi", turns[parents], shifts[bones]) + shifts[parents]
+        bones, parents = slice(2 + segment, None, 3), slice(1 + segment, -1, 3)
+        shifts[bones] = (turns[parents] @ shifts[bones, :, None])[..., 0] + shifts[parents]
         turns[bones] = turns[parents] @ turns[bones]
     return turns, shifts
 
@@ -177,11 +179,11 @@ def turn_axes(
     lift, flex, _ = _local_turns(model, shape, angles_deg)
     bones, kinds = _ANGLE_BONES, _ANGLE_KINDS
     own = np.stack([model.lift_axes[shape], model.flex_axes[shape], model.along_axes[shape]])[kinds, bones]
-    first = np.where((kinds > 0)[:, None, None], lift[bones], np.eye(3))
+    first = np.where((kinds > 0)[:, None, None], lift[bones], _SAME)
     first = np.where((kinds > 1)[:, None, None], first @ flex[bones], first)
-    parent = np.array(BONE_PARENTS)[bones]
-    axes = np.einsum("aij,ajk,ak->ai", turns[parent], first, own)
-    points = np.einsum("aij,aj->ai", turns[parent], model.pivots_mm[shape, bones]) + shifts[parent]
+    parent = _PARENTS[bones]
+    axes = (turns[parent] @ (first @ own[..., None]))[..., 0]
+    points = (turns[parent] @ model.pivots_mm[shape, bones][..., None])[..., 0] + shifts[parent]
     return axes, points, bones
 
 
@@ -200,11 +202,14 @@ def _local_turns(model: HandModel, shape: int, angles_deg: np.ndarray) -> tuple[
 
 def _rotations(axes: np.ndarray, angles: np.ndarray) -> np.ndarray:
     """(..., 3, 3) rotations about unit axes (..., 3) by radians (...) (Rodrigues)."""
-    x, y, z = np.moveaxis(axes, -1, 0)
-    zero = np.zeros_like(x)
-    cross = np.stack([zero, -z, y, z, zero, -x, -y, x, zero], -1).reshape(*x.shape, 3, 3)
+    cross = skew(axes)
     sine, cosine = np.sin(angles)[..., None, None], np.cos(angles)[..., None, None]
-    return np.eye(3) + sine * cross + (1 - cosine) * (cross @ cross)
+    return _SAME + sine * cross + (1 - cosine) * (cross @ cross)
+
+
+def skew(vectors: np.ndarray) -> np.ndarray:
+    """(..., 3, 3) matrices whose product with a point is the cross product of vectors (..., 3) with it."""
+    return (vectors @ _SKEW).reshape(*vectors.shape, 3)
 
 
 def _angle_table() -> tuple[np.ndarray, np.ndarray]:
@@ -225,6 +230,7 @@ def _angle_table() -> tuple[np.ndarray, np.ndarray]:
 
 
 _ANGLE_BONES, _ANGLE_KINDS = _angle_table()
+_PARENTS = np.array(BONE_PARENTS)
 #: (17, 17) whether bone [a, b]: a carries b, itself included.
 DESCENDANTS = np.array(
     [[a == b or (a > 1 and (a - 2) // 3 == (b - 2) // 3 and b >= a) for b in range(len(BONES))]

@@ -57,8 +57,11 @@ class Renderer:
         self._shadow_map.repeat_x = self._shadow_map.repeat_y = False
         self._shadow_target = ctx.framebuffer(depth_attachment=self._shadow_map)
         square = (size, size)
-        self._colour = ctx.framebuffer(ctx.renderbuffer(square, 4, dtype="f2"), ctx.depth_renderbuffer(square))
-        self._labels = ctx.framebuffer(ctx.renderbuffer(square, 1), ctx.depth_texture(square))
+        depth = ctx.depth_texture(square)
+        self._labels = ctx.framebuffer(ctx.renderbuffer(square, 1), depth)
+        self._colour = ctx.framebuffer(ctx.renderbuffer(square, 4, dtype="f2"), depth)
+        self._colour.depth_mask = False
+        ctx.depth_func = "<="
         self._props = PropPainter(ctx)
         self._buffers, self._arrays = {}, {}
         for side in ("right", "left"):
@@ -129,8 +132,9 @@ class Renderer:
         for prop in props:
             self._props.label(prop, clip)
 
+        # On the depths of the labels: only what is seen is shaded.
         self._colour.use()
-        self._colour.clear(depth=1.0)
+        self._colour.clear()
         self._shadow_map.use(0)
         half = np.array([[0.5, 0, 0, 0.5], [0, 0.5, 0, 0.5], [0, 0, 0.5, 0.5], [0, 0, 0, 1]])
         self._set_look(look, clip, half @ shadow)
