@@ -102,15 +102,39 @@ def test_smoothed_joints_still_project_onto_their_pixels() -> None:
     assert not smoothed.joints_px.flags.writeable
 
 
-def test_uncertain_joints_are_followed_more_slowly() -> None:
+def test_an_uncertain_hand_is_followed_more_slowly() -> None:
     moved = {}
-    for confidence in (1.0, 0.5, 0.2, 0.0):
+    for confidence in (1.0, 0.8, 0.5, 0.2, 0.0):
         smoothing = Smoothing()
         certain = np.full(21, confidence, np.float32)
         smoothing((replace(hand(300), confidence=certain),), 0, K)
         (after,) = smoothing((replace(hand(310), confidence=certain),), STEP_NS, K)
         moved[confidence] = float((after.joints_px - hand(300).joints_px)[:, 0].mean())
-    assert moved[1.0] == moved[0.5] > 1.5 * moved[0.2] > 1.5 * moved[0.0] > 0
+    assert moved[1.0] == moved[0.8] > 1.5 * moved[0.5] > 1.5 * 1.5 * moved[0.2] > 1.5 * 1.5 * moved[0.0] > 0
+
+
+def test_an_uncertain_point_goes_along_with_its_body() -> None:
+    trust = np.ones((21, 1))
+    trust[4] = 0.01
+    errors = {}
+    for together in (True, False):
+        one_euro, rng = OneEuro(TUNING, together), np.random.default_rng(0)
+        far = []
+        for i in range(60):
+            body = SHAPE + np.array([0.05 * i, 0])
+            seen = body.copy()
+            seen[4] += rng.normal(0, 0.1, 2)
+            far.append(np.linalg.norm(one_euro(seen, i * STEP_NS, trust=trust) - body, axis=1))
+        errors[together] = np.mean(far[30:], axis=0)
+    assert errors[True][4] < errors[False][4] / 3
+    others = np.arange(21) != 4
+    assert errors[True][others] == pytest.approx(errors[False][others], rel=0.1)
+
+
+def test_one_point_moves_as_its_body() -> None:
+    together, alone = OneEuro(TUNING, together=True), OneEuro(TUNING)
+    for i, value in enumerate(np.random.default_rng(0).normal(size=(20, 1, 2))):
+        assert together(value, i * STEP_NS, trust=0.5) == pytest.approx(alone(value, i * STEP_NS, trust=0.5))
 
 
 def test_a_hand_that_appears_again_starts_afresh() -> None:
