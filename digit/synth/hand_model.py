@@ -148,10 +148,7 @@ def vertex_normals(vertices: np.ndarray, faces: np.ndarray, vertex_faces: np.nda
 
 def rotation(axis: np.ndarray, degrees: float) -> np.ndarray:
     """(3, 3) rotation about a unit axis (Rodrigues)."""
-    angle = np.radians(degrees)
-    x, y, z = axis
-    cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
-    return np.eye(3) + np.sin(angle) * cross + (1 - np.cos(angle)) * cross @ cross
+    return _rotations(axis, np.radians(degrees))
 
 
 def bone_transforms(model: HandModel, shape: int, angles_deg: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
