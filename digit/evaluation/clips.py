@@ -22,7 +22,7 @@ from tqdm import tqdm
 
 from digit.errors import UserError
 from digit.landmarker import HandLandmarks, Landmarker
-from digit.skeleton import JOINTS_PER_HAND, SIDES
+from digit.skeleton import JOINTS_PER_HAND, SIDES, WRIST
 
 #: A hand lies on a true one within such a share of its size.
 _FOUND_WITHIN = 0.5
@@ -103,20 +103,24 @@ def clip_figures(tracks: Tracks, seen: Sequence[Sequence[HandLandmarks]]) -> dic
 
     ``two_hand_share`` and ``mediapipe_two_hand_share``: share of frames. ``swaps_per_1000``: `count_swaps` per 1000
     frames; ``joint_swaps_per_1000``: the same by joints. ``mediapipe_distance``: median over hands that both see, in
-    shares of MediaPipe's box. ``jitter``: `jitter`.
+    shares of MediaPipe's box. ``jitter``: `jitter`. ``left_on_left_share``: of the frames with two hands, those
+    whose left wrist lies left of the right one in the picture: 1 to their owner's eyes and 0 to a webcam, unless arms
+    cross.
     """
     frames = len(tracks)
-    present = np.isfinite(tracks[:, :, 0, 0])
+    both = np.isfinite(tracks[:, :, 0, 0]).all(axis=1)
+    wrists_x = tracks[both, :, WRIST, 0]
     distances = mediapipe_distances(tracks, seen)
     shaking = jitter(tracks)
     return {
         "frames": frames,
-        "two_hand_share": _share(np.all(present, axis=1)),
+        "two_hand_share": _share(both),
         "mediapipe_two_hand_share": _share(np.array([len(hands) == 2 for hands in seen])),
         "swaps_per_1000": round(1000 * count_swaps(tracks) / frames, 2) if frames else None,
         "joint_swaps_per_1000": round(1000 * count_swaps(tracks, by_joints=True) / frames, 2) if frames else None,
         "mediapipe_distance": round(float(np.median(distances)), 4) if distances.size else None,
         "jitter": round(shaking, 5) if shaking is not None else None,
+        "left_on_left_share": _share(wrists_x[:, 1] < wrists_x[:, 0]),
     }
 
 

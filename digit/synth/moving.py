@@ -17,17 +17,16 @@ from digit.skeleton import SIDES
 from digit.synth import hand_model
 from digit.synth.appearance import photograph, sample_look
 from digit.synth.generate import in_room
-from digit.synth.hand_model import HandModel, PosedHand, annotated, place, rotation
+from digit.synth.hand_model import HandModel, PosedHand, annotated, place
 from digit.synth.motion import Motion, hands_at, sample_motion
 from digit.synth.people import sample_props
 from digit.synth.render import shared_renderer
-from digit.synth.scenes import camera_from_person
+from digit.synth.scenes import camera_from_person, elbow_from, sample_hold, sample_viewer
 from digit.synth.video import FPS, write_video
 
 SIZE = 480
 #: All that the hands do spans such a share of the picture, from such a distance in mm.
 _SPAN, _DISTANCE_MM = (0.55, 0.9), (350.0, 800.0)
-_X = np.array([1.0, 0.0, 0.0])
 
 
 class MovingClip:
@@ -36,11 +35,11 @@ class MovingClip:
     def __init__(self, seed: int, index: int, seconds: float) -> None:
         rng = np.random.default_rng([seed, index])
         self._model: HandModel = hand_model.shared()
-        held = rotation(_X, rng.normal(15, 35))
-        x, y, z = held.T @ (-0.55, -0.6, -0.5)
-        self.motion: Motion = sample_motion(rng, self._model, seconds, (float(x), float(y), float(z)))
+        viewer = sample_viewer(rng)
+        held = sample_hold(rng, viewer)
+        self.motion: Motion = sample_motion(rng, self._model, seconds, elbow_from(held))
         self._times = np.arange(round(seconds * FPS)) / FPS
-        camera = camera_from_person(rng)
+        camera = camera_from_person(rng, viewer)
         self._turn, self._shift = camera @ held, np.zeros(3)
         joints = np.concatenate([self._joints(self.hands_at(t)) for t in self._times[:: FPS // 6]])
         middle = (joints.min(axis=0) + joints.max(axis=0)) / 2

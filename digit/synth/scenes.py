@@ -8,7 +8,7 @@ from digit.skeleton import WRIST
 from digit.synth.components import NONE
 from digit.synth.hand_model import HandModel, PosedHand, mirror_x, place, pose, rotation
 from digit.synth.lens import seen_from_straight
-from digit.synth.meetings import WEBCAM_FROM_PERSON, apart, sample_meeting
+from digit.synth.meetings import WEBCAM_FROM_PERSON, Way, apart, sample_meeting
 from digit.synth.poses import sample_angles, sample_shape_name
 
 _X, _Y, _Z = np.eye(3)
@@ -18,6 +18,10 @@ _VIEWS = 8
 _HIDDEN = 0.28
 #: Shares of webcams without and with a lens that bends; by how much at the picture's corner (a barrel above zero).
 _STRAIGHT, _BENT = 0.4, (-0.03, 0.14)
+#: Who looks at two hands, how often, and how far forward the hands are then held, in degrees: mean and deviation. Up to
+#: a webcam, forward to their owner's eyes and over a desk or sink.
+_VIEWERS = {"webcam": 0.4, "own eyes": 0.2, "above": 0.25, "anywhere": 0.15}
+_FORWARD_DEG = {"webcam": (15, 35), "own eyes": (50, 30), "above": (60, 30), "anywhere": (15, 35)}
 #: Shapes of hands in pictures without `COMPONENTS`' poses.
 _PLAIN_SHAPES = ("open", "flat", "relaxed")
 #: A hand with its fingers up and its palm towards the camera.
@@ -108,16 +112,15 @@ def _together(
 
     They are seen by a webcam, by the person's own eyes, from above, from anywhere; or from where one hides the other.
     """
-    # People hold the same gesture up, forward or down, and their elbows stay beside the body.
-    held = rotation(_X, rng.normal(15, 35))
-    x, y, z = held.T @ (-0.55, -0.6, -0.5)
-    hands = sample_meeting(rng, model, shape, arm=(float(x), float(y), float(z)))
-    held = rotation(_Z, rng.normal(0, 12)) @ held
     plain = "views" in without
+    viewer = "webcam" if plain else sample_viewer(rng)
+    held = sample_hold(rng, viewer)
+    hands = sample_meeting(rng, model, shape, arm=elbow_from(held))
+    held = rotation(_Z, rng.normal(0, 12)) @ held
     hidden = rng.random() < _HIDDEN and not plain
     turn = np.eye(3)
     for _ in range(_VIEWS):
-        turn = _camera_behind(rng, hands, held) if hidden else camera_from_person(rng, plain)
+        turn = _camera_behind(rng, hands, held) if hidden else camera_from_person(rng, viewer)
         if not any(_arm_hides(hand, turn @ held) for hand in hands.values()):
             break
     facing = float(turn[2, 2]) < -0.75
@@ -144,22 +147,36 @@ def _arm_hides(hand: PosedHand, camera_from_hand: np.ndarray) -> bool:
     return float(camera_from_hand[2] @ way) < -0.75 * float(np.linalg.norm(way))
 
 
-def camera_from_person(rng: np.random.Generator, webcam: bool = False) -> np.ndarray:
-    """(3, 3) rotation of a camera that looks at a person: a webcam, or also own eyes and one above a desk or sink."""
-    kind = rng.choice(["webcam", "own eyes", "above", "anywhere"], p=[0.4, 0.2, 0.25, 0.15])
-    kind = "webcam" if webcam else kind
+def sample_viewer(rng: np.random.Generator) -> str:
+    """Who looks at the hands: a webcam, their owner's own eyes, a camera above a desk or sink, or one anywhere."""
+    return str(rng.choice(list(_VIEWERS), p=list(_VIEWERS.values())))
+
+
+def sample_hold(rng: np.random.Generator, viewer: str) -> np.ndarray:
+    """(3, 3) rotation in the person's frame: people hold the same gesture up, forward or down."""
+    return rotation(_X, rng.normal(*_FORWARD_DEG[viewer]))
+
+
+def elbow_from(held: np.ndarray) -> Way:
+    """The way from the right hand to its elbow before the hands are ``held``: elbows stay beside the body."""
+    x, y, z = held.T @ (-0.55, -0.6, -0.5)
+    return float(x), float(y), float(z)
+
+
+def camera_from_person(rng: np.random.Generator, viewer: str) -> np.ndarray:
+    """(3, 3) rotation of a camera that looks at a person, as one of `sample_viewer`; elevations are above the hands."""
     azimuth, elevation, roll = rng.normal(0, 25), rng.normal(5, 18), rng.normal(0, 12)
-    if kind == "own eyes":
+    if viewer == "own eyes":
         azimuth, elevation = azimuth + 180, rng.uniform(5, 80)
-    elif kind == "above":
+    elif viewer == "above":
         azimuth, elevation = azimuth + rng.choice([0.0, 180.0], p=[0.3, 0.7]), rng.uniform(55, 95)
-    elif kind == "anywhere":
+    elif viewer == "anywhere":
         azimuth, elevation, roll = (
             rng.uniform(-180, 180),
             np.degrees(np.arcsin(rng.uniform(-1, 1))),
             rng.uniform(-180, 180),
         )
-    return rotation(_Z, roll) @ rotation(_X, -elevation) @ WEBCAM_FROM_PERSON @ rotation(_Y, -azimuth)
+    return rotation(_Z, roll) @ rotation(_X, elevation) @ WEBCAM_FROM_PERSON @ rotation(_Y, -azimuth)
 
 
 def _in_camera(

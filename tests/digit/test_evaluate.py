@@ -279,7 +279,9 @@ def test_clip_figures_by_hand() -> None:
         "joint_swaps_per_1000": 0.0,
         "mediapipe_distance": 0.05,  # 1, 2 and 1 px over 20 px
         "jitter": 0.0,
+        "left_on_left_share": 0.0,
     }
+    assert clips.clip_figures(tracks((100, 0), (0, 100), (None, 0), (60, 10)), [])["left_on_left_share"] == 0.6667
 
 
 def test_jitter_by_hand() -> None:
