@@ -108,7 +108,7 @@ def clip_figures(tracks: Tracks, seen: Sequence[Sequence[HandLandmarks]]) -> dic
     cross.
     """
     frames = len(tracks)
-    both = np.isfinite(tracks[:, :, 0, 0]).all(axis=1)
+    both = np.all(np.isfinite(tracks[:, :, 0, 0]), axis=1)
     wrists_x = tracks[both, :, WRIST, 0]
     distances = mediapipe_distances(tracks, seen)
     shaking = jitter(tracks)
@@ -120,7 +120,7 @@ def clip_figures(tracks: Tracks, seen: Sequence[Sequence[HandLandmarks]]) -> dic
         "joint_swaps_per_1000": round(1000 * count_swaps(tracks, by_joints=True) / frames, 2) if frames else None,
         "mediapipe_distance": round(float(np.median(distances)), 4) if distances.size else None,
         "jitter": round(shaking, 5) if shaking is not None else None,
-        "left_on_left_share": _share(np.asarray(wrists_x[:, 1] < wrists_x[:, 0])),
+        "left_on_left_share": _share(wrists_x[:, 1] < wrists_x[:, 0]),
     }
 
 
