@@ -48,7 +48,7 @@ _HANDS: tuple[tuple[Side, slice], ...] = (("right", SLOTS["right"]), ("left", SL
 AGREED_AT = 0.15
 #: Frames that are approached while the network works on one: a look takes longer than a frame, but few frames need one.
 AHEAD = 2
-#: Frames that the network has, one of them waiting. On rendered clips two do as well as one (`assets/digit-lite.md`).
+#: Frames that the network has, one of them waiting. On rendered clips two do as well as one (`digit-lite.history.md`).
 UNDERWAY = 2
 #: Mean confidence of a hand that is tracked well: 98 % of the hands placed well on rendered crops lie above it.
 WELL_TRACKED = 0.4

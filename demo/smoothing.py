@@ -2,7 +2,7 @@
 
 An uncertain joint jumps about, so it is followed more slowly, the less certain the slower. In the picture it would stay
 behind a hand that moves: there all joints first go where the hand goes, as its certain joints show, and each then
-follows its own way from there (`assets/digit-lite.md` has the figures).
+follows its own way from there (`assets/digit-lite.history.md` has the figures).
 """
 
 from dataclasses import dataclass, replace
