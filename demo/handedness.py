@@ -35,9 +35,8 @@ NOTHING_AT = 0.07
 SWAP_FRAMES, CONFIRMED_FRAMES = 5, 30
 #: A hand whose joints are less certain than this on average was not seen well enough to say where it is.
 PLACED_AT = 0.1
-#: The sides count as exchanged when that puts the hands this many times nearer to where they were. On 12 rendered clips
-#: of seed 8 the names are right in 96.0 % of the hands with 1.5 and in 90.3 % with 2 (twelfth weights, half-way).
-_CLEARLY = 1.5
+#: The sides count as exchanged when that puts the hands this many times nearer to where they were.
+_CLEARLY = 2.0
 #: Two hands may be one hand twice when each finger lies so near to the other hand's of the same name, in hand sizes. Of
 #: a palm on the other hand's back, fingers along fingers, the thumbs point to opposite sides.
 DOUBLE_AT = 0.25
