@@ -25,7 +25,7 @@ from digit.training.augment import (
     joints_in_picture,
 )
 from digit.training.dataset import CropDataset, read_index
-from digit.training.prior import HAND_MM, draw_prior, imagined
+from digit.training.prior import EXCHANGED, HAND_MM, draw_prior, imagined
 
 
 @pytest.fixture
@@ -213,6 +213,17 @@ def test_priors_name_only_what_they_show(crop):
     error = np.linalg.norm(priors[..., :2] - crop.joints_2p5d[:, :2], axis=-1)[priors[..., 3] > 0]
     size = np.ptp(crop.joints_2p5d[:21, :2], axis=0).max()
     assert 0.01 < np.median(error) / size < 0.08
+
+
+def test_a_stated_share_of_priors_has_all_names_exchanged(crop):
+    rng = np.random.default_rng(0)
+    priors = np.stack([draw_prior(crop, rng) for _ in range(3000)]).reshape(-1, 2, 21, 4)
+    both = priors[(priors[..., 3] > 0).all(axis=(1, 2))]
+    truth = crop.joints_2p5d[:, :2].reshape(2, 21, 2)
+    as_named, exchanged = (
+        np.linalg.norm(both[..., :2] - joints, axis=-1).mean(axis=(1, 2)) for joints in (truth, truth[::-1])
+    )
+    assert abs(np.mean(exchanged < as_named) - EXCHANGED) < 0.03
 
 
 def test_depths_of_priors_are_too_flat_and_lean_otherwise(crop):
