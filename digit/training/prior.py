@@ -18,9 +18,10 @@ HAND_MM = 170.0
 #: Of the priors that are not empty, where MediaPipe has looked. It errs more on renders than on photographs: a network
 #: that meets little else (0.7 was tried) trusts it too little where it is right.
 SEEN_SHARE = 0.4
-#: Of the priors that are not empty, those that have all names the wrong way round. MediaPipe errs about both at once, and
-#: for whole clips, where palms meet as their owner sees them; a network that hardly meets it (0.4 % were drawn) follows.
-EXCHANGED = 0.1
+#: Of the priors that are not empty, those with all names the wrong way round. MediaPipe errs about both hands at once
+#: for whole clips, where palms meet as their owner sees them: a name that is as wrong in each frame must weigh little
+#: in each, or the loop, which counts frames, never learns better.
+EXCHANGED = 0.25
 
 
 def draw_prior(crop: Crop, rng: np.random.Generator, seen: np.ndarray | None = None) -> np.ndarray:
