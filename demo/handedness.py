@@ -6,6 +6,7 @@ hand it may see one in a face, but its joints then lie in a knot or anywhere, an
 """
 
 from dataclasses import dataclass
+from math import atanh, tanh
 
 import numpy as np
 
@@ -29,14 +30,17 @@ IMPROBABLE_AT = 0.005
 #: MediaPipe's prior and 8 % without one, so that a hand may wait for its next frame. Of 300 empty crops the network saw
 #: a hand in 14; all lie below.
 NOTHING_AT = 0.07
-#: Exchanged sides are believed after so many frames; each frame that confirmed the sides before asks for one more, up
-#: to the second number. On clips of moving hands (`digit.synth.moving`) 5 to 30 had the sides right in 91.1 % of the
-#: hands and 17 swaps in 1000 frames, 5 to 15 in 89.1 % and 19, 5 in a row in 89.2 % and 23.
-SWAP_FRAMES, CONFIRMED_FRAMES = 5, 30
 #: A hand whose joints are less certain than this on average was not seen well enough to say where it is.
 PLACED_AT = 0.1
-#: The sides count as exchanged when that puts the hands this many times nearer to where they were.
-_CLEARLY = 2.0
+#: Log-odds that hands one hand size apart kept their places (`kept`), and the most that a frame can say.
+KEPT, SUREST = 10.0, 4.0
+#: Log-odds that the network names the hands rightly, in each frame anew. It is right in nine frames of ten, but errs in
+#: many frames in a row, so that a frame says little.
+NAMED = 0.3
+#: Log-odds beyond which other names are believed to be the right ones.
+RENAMED_AT = 1.0
+#: A hand without a past lies where the other one was when it is so many times nearer to it than one hand size.
+_NEARER = 2.0
 #: Two hands may be one hand twice when each finger lies so near to the other hand's of the same name, in hand sizes. Of
 #: a palm on the other hand's back, fingers along fingers, the thumbs point to opposite sides.
 DOUBLE_AT = 0.25
@@ -62,7 +66,7 @@ class Handedness:
         self._frames = np.zeros(2, int)  # in a row that spoke against what is believed
         self._away = np.full(2, KNOWN_FRAMES)  # frames since it was believed
         self._joints_px = np.full((2, JOINTS_PER_HAND, 2), np.nan)
-        self._confirmed = SWAP_FRAMES  # frames that it takes to believe that the sides are exchanged
+        self._odds = 0.0  # log-odds that the hands have their right names
         self._crossed = False  # the network's names are the other way round
         self._double: int | None = None
 
@@ -71,17 +75,8 @@ class Handedness:
         joints_px, certain = joints_px.reshape(2, JOINTS_PER_HAND, 2), mean_confidence(confidence)
         handedness = np.where(certain < IMPROBABLE_AT, 0.0, handedness)
         seen = handedness >= 0.5
-        exchanged = self._exchanged(joints_px, seen)
-        if exchanged is not None:
-            self._confirmed = min(self._confirmed + (-1 if exchanged else 1), CONFIRMED_FRAMES)
-            self._crossed = exchanged
-        if self._confirmed == 0:
-            self._confirmed, self._crossed = SWAP_FRAMES, False
-            self._present, self._frames = self._present[::-1].copy(), self._frames[::-1].copy()
-            self._away = self._away[::-1].copy()
-            self._joints_px = self._joints_px[::-1].copy()
-            self._double = None if self._double is None else 1 - self._double
-        if self._crossed:  # also while the hands lie so near to each other that their places say nothing
+        self._name(self._kept(joints_px, seen), bool(seen.any()))
+        if self._crossed:
             joints_px, handedness, certain = joints_px[::-1], handedness[::-1], certain[::-1]
         self._believe(np.where(~self._present & (certain < NOTHING_AT), 0.0, handedness), joints_px)
         self._double = doubled(joints_px, self._joints_px, handedness, self._double) if self._present.all() else None
@@ -93,24 +88,37 @@ class Handedness:
         self._joints_px = np.where(placed[:, None, None], joints_px, kept_px)
         return Decision(self._crossed, shown)
 
-    def _exchanged(self, joints_px: np.ndarray, seen: np.ndarray) -> bool | None:
-        """Whether the hands seen are clearly nearer to where the other side was, or to where their own was, or None.
+    def _name(self, link: float, seen: bool) -> None:
+        """Decide on the names: the forward algorithm (Rabiner 1989, III A) for two states.
 
-        A hand without a past is as far as one hand size.
+        The network has the names right, or the other way round. ``link`` is the log-odds that its hands lie where those
+        of the same name were, and so carries what was known of the names over to its own; that it is mostly right
+        (`NAMED`) comes to it.
         """
+        crossed = link < 0 if link else self._crossed and bool(self._present.any())
+        right = 2 * atanh(tanh(self._odds / 2) * tanh(link / 2)) + (NAMED if seen else 0.0)
+        self._odds = -right if crossed else right
+        if self._odds < -RENAMED_AT:
+            self._odds, crossed = -self._odds, not crossed
+            self._present, self._frames = self._present[::-1].copy(), self._frames[::-1].copy()
+            self._away, self._joints_px = self._away[::-1].copy(), self._joints_px[::-1].copy()
+            self._double = None if self._double is None else 1 - self._double
+        self._crossed = crossed
+
+    def _kept(self, joints_px: np.ndarray, seen: np.ndarray) -> float:
+        """Log-odds that the hands seen lie where their own side was, not the other."""
         if not seen.any() or not self._present.any():
-            return None
-        size_px = np.nanmax(np.ptp(self._joints_px[self._present], axis=1))
-        far = max(float(size_px), 1.0)
+            return 0.0
+        if not np.isnan(self._joints_px).any():
+            return float(np.clip(KEPT * kept(joints_px, self._joints_px, seen), -SUREST, SUREST))
+        far = max(float(np.nanmax(np.ptp(self._joints_px[self._present], axis=1))), 1.0)
 
         def distance_px(last: np.ndarray) -> float:
             each = np.linalg.norm(joints_px - last, axis=-1).mean(axis=-1)
             return float(np.where(np.isnan(each), far, each)[seen].sum())
 
         own_px, other_px = distance_px(self._joints_px), distance_px(self._joints_px[::-1])
-        if other_px * _CLEARLY < own_px:
-            return True
-        return False if own_px * _CLEARLY < other_px else None
+        return SUREST * (float(own_px * _NEARER < other_px) - float(other_px * _NEARER < own_px))
 
     def _believe(self, handedness: np.ndarray, joints_px: np.ndarray) -> None:
         against = np.where(self._present, handedness < LEAVE_AT, handedness > ENTER_AT)
@@ -130,6 +138,27 @@ class Handedness:
 def mean_confidence(confidence: np.ndarray) -> np.ndarray:
     """(2,) how certain the right and the left hand's joints are on average, of confidence (42,)."""
     return confidence.reshape(2, JOINTS_PER_HAND).mean(axis=1)
+
+
+def kept(joints_px: np.ndarray, last_px: np.ndarray, seen: np.ndarray) -> float:
+    """How far two hands lie as they last did, above zero, or the other way round, below.
+
+    The ways from the left hand's joints to the right one's, as they are, times those ways as they were: the logarithm
+    of how much likelier the one is, for joints that move at random. What both hands do together falls out of it, and
+    joints in which they do not differ, fingers that lie on each other, say nothing; palm on palm the wrists decide.
+
+    Args:
+        joints_px: (2, 21, 2) both hands.
+        last_px: (2, 21, 2) where they were before.
+        seen: (2,) bool, at least one; of a single hand the way from the last middle of both counts twice.
+
+    Returns:
+        The mean over the joints, in squared hand sizes.
+    """
+    size_px = max(float(np.ptp(last_px, axis=1).max()), 1.0)
+    from_middle_px = joints_px - last_px.mean(axis=0)
+    now_px = np.subtract(*joints_px) if seen.all() else 2 * (from_middle_px[0] if seen[0] else -from_middle_px[1])
+    return float((now_px * np.subtract(*last_px)).sum(axis=-1).mean()) / size_px**2
 
 
 def onto(joints_px: np.ndarray) -> bool:
