@@ -39,8 +39,9 @@ KEPT, SUREST = 10.0, 4.0
 NAMED = 0.3
 #: Log-odds beyond which other names are believed to be the right ones.
 RENAMED_AT = 1.0
-#: A hand without a past lies where the other one was when it is so many times nearer to it than one hand size.
-_NEARER = 2.0
+#: A single hand is the one before it if it went no farther than so many hand sizes: a quick one leaves its place in a
+#: frame.
+SAME_AT = 1.5
 #: Two hands may be one hand twice when each finger lies so near to the other hand's of the same name, in hand sizes. Of
 #: a palm on the other hand's back, fingers along fingers, the thumbs point to opposite sides.
 DOUBLE_AT = 0.25
@@ -106,19 +107,16 @@ class Handedness:
         self._crossed = crossed
 
     def _kept(self, joints_px: np.ndarray, seen: np.ndarray) -> float:
-        """Log-odds that the hands seen lie where their own side was, not the other."""
-        if not seen.any() or not self._present.any():
-            return 0.0
-        if not np.isnan(self._joints_px).any():
+        """Log-odds that the hands seen lie where their own side was, not the other; 0 if that cannot be told."""
+        if not np.isnan(self._joints_px).any() and seen.any():
             return float(np.clip(KEPT * kept(joints_px, self._joints_px, seen), -SUREST, SUREST))
-        far = max(float(np.nanmax(np.ptp(self._joints_px[self._present], axis=1))), 1.0)
-
-        def distance_px(last: np.ndarray) -> float:
-            each = np.linalg.norm(joints_px - last, axis=-1).mean(axis=-1)
-            return float(np.where(np.isnan(each), far, each)[seen].sum())
-
-        own_px, other_px = distance_px(self._joints_px), distance_px(self._joints_px[::-1])
-        return SUREST * (float(own_px * _NEARER < other_px) - float(other_px * _NEARER < own_px))
+        if self._present.sum() != 1 or seen.sum() != 1:
+            return 0.0
+        now, before = int(seen.argmax()), int(self._present.argmax())
+        last_px = self._joints_px[before]
+        step_px = float(np.linalg.norm(joints_px[now] - last_px, axis=-1).mean())
+        same = step_px < SAME_AT * max(float(np.ptp(last_px, axis=0).max()), 1.0)
+        return same * (SUREST if now == before else -SUREST)
 
     def _believe(self, handedness: np.ndarray, joints_px: np.ndarray) -> None:
         against = np.where(self._present, handedness < LEAVE_AT, handedness > ENTER_AT)

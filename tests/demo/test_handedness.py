@@ -15,6 +15,7 @@ from demo.handedness import (
     ONTO_FRAMES,
     PARTED_AT,
     PLACED_AT,
+    SAME_AT,
     SURE_AT,
     Handedness,
     kept,
@@ -136,6 +137,15 @@ def test_one_hand_under_the_wrong_name() -> None:
     decision = decide(joints(ELSEWHERE, RIGHT_AT), np.array([0.05, 0.95]), SURE)
     assert decision.swapped
     assert decision.present.tolist() == [True, False]
+
+
+@pytest.mark.parametrize(("sizes", "same"), [(0.9 * SAME_AT, True), (1.1 * SAME_AT, False)])
+def test_a_quick_hand_under_the_wrong_name_is_no_second_one(sizes: float, same: bool) -> None:
+    decide = tracked((0.95, 0.05))
+    there = (RIGHT_AT[0] + sizes * float(np.ptp(100 * SHAPE, axis=0).max()), RIGHT_AT[1])
+    decision = decide(joints(ELSEWHERE, there), np.array([0.05, 0.95]), SURE)
+    assert decision.swapped == same
+    assert decision.present.tolist() == [True, not same]
 
 
 def test_one_hand_renamed_for_good() -> None:
