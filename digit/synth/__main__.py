@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from digit.errors import UserError
-from digit.synth.components import COMPONENTS
+from digit.synth.components import COMPONENTS, KINDS
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -34,8 +34,8 @@ def main(argv: list[str] | None = None) -> int:
         "--shard", type=_shard, default=(0, 1), metavar="I/N", help="write only every N-th chunk from I on"
     )
     parser.add_argument(
-        "--without", nargs="+", default=[], choices=tuple(COMPONENTS), metavar="PART",
-        help="leave parts of the engine out: " + "; ".join(f"{name!r}: {gone}" for name, gone in COMPONENTS.items()),
+        "--without", nargs="+", default=[], choices=(*COMPONENTS, *KINDS), metavar="PART", help="leave parts of the "
+        "engine out: " + "; ".join(f"{name!r}: {instead}" for name, instead in (COMPONENTS | KINDS).items()),
     )  # fmt: skip
     parser.add_argument("--preview", action="store_true", help="also write preview.png: pictures with labels drawn")
     parser.add_argument(

@@ -22,6 +22,10 @@ COMPONENTS: dict[str, str] = {
     "views": "seen by a webcam: palms and backs, fingers mostly up, no hand hides the other",
     "touching": "hands that meet are held apart",
 }
+#: What else can be left out: no part of the engine but a kind of picture, for sets that teach the others.
+KINDS: dict[str, str] = {
+    "alone": "two hands meet in every picture, mostly as their owner or a camera above sees them",
+}
 NONE: frozenset[str] = frozenset()
 
 _SKIN = linear(np.array([222, 172, 138]) / 255)

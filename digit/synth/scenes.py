@@ -21,6 +21,8 @@ _STRAIGHT, _BENT = 0.4, (-0.03, 0.14)
 #: Who looks at two hands, how often, and how far forward the hands are then held, in degrees: mean and deviation. Up to
 #: a webcam, forward to their owner's eyes and over a desk or sink.
 _VIEWERS = {"webcam": 0.4, "own eyes": 0.2, "above": 0.25, "anywhere": 0.15}
+#: The same in pictures without hands alone.
+_VIEWERS_OF_MEETINGS = {"webcam": 0.2, "own eyes": 0.4, "above": 0.4}
 _FORWARD_DEG = {"webcam": (15, 35), "own eyes": (50, 30), "above": (60, 30), "anywhere": (15, 35)}
 #: Shapes of hands in pictures without `COMPONENTS`' poses.
 _PLAIN_SHAPES = ("open", "flat", "relaxed")
@@ -41,11 +43,14 @@ class SyntheticScene:
 def sample_scene(
     rng: np.random.Generator, model: HandModel, size: int, without: frozenset[str] = NONE
 ) -> SyntheticScene:
-    """31 % one hand, 17 % two hands apart, 52 % two hands that overlap or touch; ``without`` some of `COMPONENTS`."""
+    """31 % one hand, 17 % two hands apart, 52 % two hands that overlap or touch.
+
+    ``without`` some of `COMPONENTS` and `KINDS`.
+    """
     facing = True
     shapes = int(rng.integers(len(model.vertices_mm)))
     shapes = 0 if "bodies" in without else shapes
-    kind = rng.random()
+    kind = 1.0 if "alone" in without else rng.random()
     if kind < 0.31:
         side = "right" if rng.random() < 0.5 else "left"
         hand = _hand(rng, model, shapes, side, sample_angles(rng, _shape(rng, without)))
@@ -113,7 +118,7 @@ def _together(
     They are seen by a webcam, by the person's own eyes, from above, from anywhere; or from where one hides the other.
     """
     plain = "views" in without
-    viewer = "webcam" if plain else sample_viewer(rng)
+    viewer = "webcam" if plain else sample_viewer(rng, _VIEWERS_OF_MEETINGS if "alone" in without else _VIEWERS)
     held = sample_hold(rng, viewer)
     hands = sample_meeting(rng, model, shape, arm=elbow_from(held))
     held = rotation(_Z, rng.normal(0, 12)) @ held
@@ -147,9 +152,9 @@ def _arm_hides(hand: PosedHand, camera_from_hand: np.ndarray) -> bool:
     return float(camera_from_hand[2] @ way) < -0.75 * float(np.linalg.norm(way))
 
 
-def sample_viewer(rng: np.random.Generator) -> str:
+def sample_viewer(rng: np.random.Generator, shares: dict[str, float] = _VIEWERS) -> str:
     """Who looks at the hands: a webcam, their owner's own eyes, a camera above a desk or sink, or one anywhere."""
-    return str(rng.choice(list(_VIEWERS), p=list(_VIEWERS.values())))
+    return str(rng.choice(list(shares), p=list(shares.values())))
 
 
 def sample_hold(rng: np.random.Generator, viewer: str) -> np.ndarray:

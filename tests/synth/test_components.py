@@ -10,7 +10,7 @@ from digit.skeleton import SIDES
 from digit.synth import backgrounds, generate, scenes
 from digit.synth.__main__ import main
 from digit.synth.appearance import sample_look
-from digit.synth.components import COMPONENTS, simplified
+from digit.synth.components import COMPONENTS, KINDS, simplified
 from digit.synth.contact import gap_mm
 from digit.synth.generate import Picture, picture
 from digit.synth.hand_model import HandModel
@@ -23,7 +23,7 @@ def scenes_without(model: HandModel, name: str) -> list[scenes.SyntheticScene]:
     return [sample_scene(np.random.default_rng([2, i]), model, 320, frozenset([name])) for i in range(COUNT)]
 
 
-@pytest.mark.parametrize("name", COMPONENTS)
+@pytest.mark.parametrize("name", COMPONENTS | KINDS)
 def test_pictures_without_a_part_differ_and_keep_true_labels(pictures: list[Picture], name: str) -> None:
     made = [picture(SEED, i, frozenset([name])) for i in range(6)]
     assert any(not np.array_equal(one.image, other.image) for one, other in zip(made, pictures, strict=False))
@@ -49,6 +49,12 @@ def test_hands_that_do_not_meet(model: HandModel) -> None:
     assert len(together) > COUNT / 3
     gaps = [gap_mm(scene.hands) for scene in together]
     assert min(gaps) > -0.01 and np.median(gaps) > 20
+
+
+def test_no_hand_alone(model: HandModel) -> None:
+    made = scenes_without(model, "alone")
+    assert all(len(scene.hands) == 2 for scene in made)
+    assert np.median([gap_mm(scene.hands) for scene in made]) < 10
 
 
 def test_one_body_one_lens_and_plain_shapes(model: HandModel) -> None:
