@@ -18,10 +18,10 @@ HAND_MM = 170.0
 #: Of the priors that are not empty, where MediaPipe has looked. It errs more on renders than on photographs: a network
 #: that meets little else (0.7 was tried) trusts it too little where it is right.
 SEEN_SHARE = 0.4
-#: Of the priors that are not empty, those with all names the wrong way round; and of those where hands meet. There
-#: MediaPipe errs about both hands at once for whole clips, as their owner sees palms: a name that is as wrong in each
-#: frame must weigh little in each, or the loop, which counts frames, never learns better.
-EXCHANGED, EXCHANGED_MEETING = 0.15, 0.45
+#: Of the priors that are not empty, those with all names the wrong way round. MediaPipe errs about both hands at once
+#: for whole clips, where palms meet as their owner sees them: a name that is as wrong in each frame must weigh little
+#: in each, or the loop, which counts frames, never learns better.
+EXCHANGED = 0.25
 
 
 def draw_prior(crop: Crop, rng: np.random.Generator, seen: np.ndarray | None = None) -> np.ndarray:
@@ -34,7 +34,7 @@ def draw_prior(crop: Crop, rng: np.random.Generator, seen: np.ndarray | None = N
     if rng.random() < 0.5:
         return prior.reshape(-1, 4)
     if seen is not None and rng.random() < SEEN_SHARE:
-        return _named(_carried(seen_prior(crop, seen), rng), crop, rng)
+        return _carried(seen_prior(crop, seen), rng)
     joints = crop.joints_2p5d.reshape(2, HAND, 3)
     for side in range(2):
         if not crop.hands[side] or rng.random() < 0.15:
@@ -49,14 +49,7 @@ def draw_prior(crop: Crop, rng: np.random.Generator, seen: np.ndarray | None = N
         source = joints[int(np.argmax(crop.hands))]
         prior[ghost, :, :3] = source + np.r_[rng.normal(0, 60, 2), 0.0]
         prior[ghost, :, 3] = 1.0
-    return _named(prior, crop, rng)
-
-
-def meeting(crop: Crop) -> bool:
-    """Whether two hands are there, their middles nearer to each other than the larger hand's size."""
-    hands_px = crop.joints_2p5d.reshape(2, HAND, 3)[..., :2]
-    size_px = float(np.ptp(hands_px, axis=1).max())
-    return bool(crop.hands.all()) and float(np.linalg.norm(np.subtract(*hands_px.mean(axis=1)))) < size_px
+    return _named(prior, rng)
 
 
 def seen_prior(crop: Crop, seen: np.ndarray) -> np.ndarray:
@@ -70,7 +63,7 @@ def seen_prior(crop: Crop, seen: np.ndarray) -> np.ndarray:
 
 
 def _carried(prior: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """(2, 21, 4) as a prior (42, 4) is some frames later, followed by optical flow; now and then a hand is lost."""
+    """As it is some frames later, followed by optical flow; now and then a hand is lost."""
     hands = prior.reshape(2, HAND, 4)
     for hand in hands:
         if hand[0, 3] and rng.random() < 0.1:
@@ -78,13 +71,12 @@ def _carried(prior: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         elif hand[0, 3]:
             size = float(np.ptp(hand[:, :2], axis=0).max()) + 1.0
             hand[:, :2] += rng.normal(0, 0.012 * size, 2) + rng.normal(0, rng.uniform(0, 0.015) * size, (HAND, 2))
-    return hands
+    return _named(hands, rng)
 
 
-def _named(hands: np.ndarray, crop: Crop, rng: np.random.Generator) -> np.ndarray:
+def _named(hands: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """(42, 4) of (2, 21, 4), now and then with left and right exchanged."""
-    share = EXCHANGED_MEETING if meeting(crop) else EXCHANGED
-    return (hands[::-1] if rng.random() < share else hands).reshape(-1, 4).copy()
+    return (hands[::-1] if rng.random() < EXCHANGED else hands).reshape(-1, 4).copy()
 
 
 def imagined(joints: np.ndarray, rng: np.random.Generator) -> np.ndarray:

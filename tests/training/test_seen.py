@@ -11,7 +11,7 @@ from digit.skeleton import SLOTS, mirrored_joints
 from digit.training import seen
 from digit.training.augment import Warp
 from digit.training.dataset import CropDataset, read_index
-from digit.training.prior import EXCHANGED, EXCHANGED_MEETING, SEEN_SHARE, draw_prior, meeting, seen_prior
+from digit.training.prior import EXCHANGED, SEEN_SHARE, draw_prior, seen_prior
 from tests.interhand_set import write_set
 
 LOOKED: list[int] = []
@@ -100,8 +100,7 @@ def test_a_stated_share_of_priors_is_near_what_was_seen(tiny_set: Path) -> None:
     priors = np.stack([draw_prior(crop, rng, away) for _ in range(400)])
     shown = priors[(priors[..., 3] > 0).any(axis=1)]
     near = [np.linalg.norm(p[:, :2] - expected[:, :2], axis=1)[p[:, 3] > 0].mean() < 8 for p in shown]
-    named = 1 - (EXCHANGED_MEETING if meeting(crop) else EXCHANGED)
-    assert abs(np.mean(near) - SEEN_SHARE * named) < 0.08  # the rest was drawn, or its sides exchanged
+    assert abs(np.mean(near) - SEEN_SHARE * (1 - EXCHANGED)) < 0.08  # the rest was drawn, or its sides exchanged
 
 
 def test_a_damaged_file_is_named(looked_at: Path) -> None:
