@@ -76,7 +76,7 @@ class Handedness:
         joints_px, certain = joints_px.reshape(2, JOINTS_PER_HAND, 2), mean_confidence(confidence)
         handedness = np.where(certain < IMPROBABLE_AT, 0.0, handedness)
         seen = handedness >= 0.5
-        self._name(self._kept(joints_px, seen), bool(seen.any()))
+        self._name(self._kept(joints_px, seen))
         if self._crossed:
             joints_px, handedness, certain = joints_px[::-1], handedness[::-1], certain[::-1]
         self._believe(np.where(~self._present & (certain < NOTHING_AT), 0.0, handedness), joints_px)
@@ -89,15 +89,19 @@ class Handedness:
         self._joints_px = np.where(placed[:, None, None], joints_px, kept_px)
         return Decision(self._crossed, shown)
 
-    def _name(self, link: float, seen: bool) -> None:
+    def _name(self, link: float | None) -> None:
         """Decide on the names: the forward algorithm (Rabiner 1989, III A) for two states.
 
         The network has the names right, or the other way round. ``link`` is the log-odds that its hands lie where those
         of the same name were, and so carries what was known of the names over to its own; that it is mostly right
-        (`NAMED`) comes to it.
+        (`NAMED`) comes to it. A frame whose hands cannot be told (None) changes nothing.
         """
-        crossed = link < 0 if link else self._crossed and bool(self._present.any())
-        right = 2 * atanh(tanh(self._odds / 2) * tanh(link / 2)) + (NAMED if seen else 0.0)
+        if not self._present.any():
+            self._odds, self._crossed = NAMED, False
+        if link is None:
+            return
+        crossed = link < 0
+        right = 2 * atanh(tanh(self._odds / 2) * tanh(link / 2)) + NAMED
         self._odds = -right if crossed else right
         if self._odds < -RENAMED_AT:
             self._odds, crossed = -self._odds, not crossed
@@ -106,17 +110,18 @@ class Handedness:
             self._double = None if self._double is None else 1 - self._double
         self._crossed = crossed
 
-    def _kept(self, joints_px: np.ndarray, seen: np.ndarray) -> float:
-        """Log-odds that the hands seen lie where their own side was, not the other; 0 if that cannot be told."""
+    def _kept(self, joints_px: np.ndarray, seen: np.ndarray) -> float | None:
+        """Log-odds that the hands seen lie where their own side was, not the other; None if that cannot be told."""
         if not np.isnan(self._joints_px).any() and seen.any():
             return float(np.clip(KEPT * kept(joints_px, self._joints_px, seen), -SUREST, SUREST))
         if self._present.sum() != 1 or seen.sum() != 1:
-            return 0.0
+            return None
         now, before = int(seen.argmax()), int(self._present.argmax())
         last_px = self._joints_px[before]
         step_px = float(np.linalg.norm(joints_px[now] - last_px, axis=-1).mean())
-        same = step_px < SAME_AT * max(float(np.ptp(last_px, axis=0).max()), 1.0)
-        return same * (SUREST if now == before else -SUREST)
+        if step_px > SAME_AT * max(float(np.ptp(last_px, axis=0).max()), 1.0):
+            return None
+        return SUREST if now == before else -SUREST
 
     def _believe(self, handedness: np.ndarray, joints_px: np.ndarray) -> None:
         against = np.where(self._present, handedness < LEAVE_AT, handedness > ENTER_AT)

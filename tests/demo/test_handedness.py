@@ -148,6 +148,16 @@ def test_a_quick_hand_under_the_wrong_name_is_no_second_one(sizes: float, same: 
     assert decision.present.tolist() == [True, not same]
 
 
+def test_frames_in_which_one_hand_cannot_be_told_do_not_wear_its_name_out() -> None:
+    """Half of the network's answers put both hands on the one that is there."""
+    decide = tracked((0.95, 0.05), confirmed=20)
+    for _ in range(5):
+        assert decide(joints(RIGHT_AT, RIGHT_AT), np.array([0.66, 0.52]), SURE).present.tolist() == [True, False]
+        decision = decide(joints(ELSEWHERE, RIGHT_AT), np.array([0.44, 0.78]), SURE)
+        assert decision.swapped
+        assert decision.present.tolist() == [True, False]
+
+
 def test_one_hand_renamed_for_good() -> None:
     decide = tracked((0.95, 0.05))
     for _ in range(20):
