@@ -20,7 +20,7 @@ HAND_MM = 170.0
 SEEN_SHARE = 0.4
 #: Of the priors that are not empty, those with all names the wrong way round. MediaPipe errs about both hands at once
 #: for whole clips, where palms meet as their owner sees them: a name that is as wrong in each frame must weigh little
-#: in each, or the loop, which counts frames, never learns better.
+#: in each, or the loop, which adds frames up, never learns better.
 EXCHANGED = 0.25
 
 
