@@ -17,6 +17,7 @@ from demo.handedness import (
     PLACED_AT,
     SAME_AT,
     SURE_AT,
+    TWO_AT,
     Handedness,
     kept,
 )
@@ -191,20 +192,30 @@ def test_between_the_thresholds_nothing_changes() -> None:
     assert decision.present.tolist() == [True, False]
 
 
+#: Of a hand that is drawn twice the second one is no more likely.
+ONE = (0.95, 0.95 * TWO_AT)
+
+
 def test_a_lost_hand_drawn_on_the_other_one_is_not_shown() -> None:
     decide = tracked()
     for _ in range(3):
-        assert decide(joints(RIGHT_AT, (RIGHT_AT[0] + 5, RIGHT_AT[1])), np.array(BOTH), SURE).present.tolist() == [
-            True,
-            False,
-        ]
+        decision = decide(joints(RIGHT_AT, (RIGHT_AT[0] + 5, RIGHT_AT[1])), np.array(ONE), SURE)
+        assert decision.present.tolist() == [True, False]
     assert decide(joints(RIGHT_AT, LEFT_AT), np.array(BOTH), SURE).present.all()
 
 
 def test_a_hand_that_appears_on_the_other_one_is_not_shown() -> None:
     decide = tracked((0.95, 0.05))
     for _ in range(10):
-        assert decide(joints(RIGHT_AT, RIGHT_AT), np.array(BOTH), SURE).present.tolist() == [True, False]
+        assert decide(joints(RIGHT_AT, RIGHT_AT), np.array(ONE), SURE).present.tolist() == [True, False]
+
+
+def test_two_likely_hands_are_two_wherever_they_lie() -> None:
+    """A double stops being one when both hands are likely."""
+    decide, near = tracked(), joints(RIGHT_AT, (RIGHT_AT[0] + 5, RIGHT_AT[1]))
+    assert tracked()(near, np.array(BOTH), SURE).present.all()
+    assert not decide(near, np.array(ONE), SURE).present.all()
+    assert decide(near, np.array(BOTH), SURE).present.all()
 
 
 #: On the right hand's middle, but its joints elsewhere than that hand's: no double.
@@ -260,7 +271,7 @@ def test_a_double_stays_one_until_the_hands_part() -> None:
     decide = tracked()
     shown = []
     for gap in (5.0, 10.0, 25.0, 60.0):  # of hands of 100 pixels
-        shown.append(bool(decide(joints(RIGHT_AT, (RIGHT_AT[0] + gap, RIGHT_AT[1])), np.array(BOTH), SURE).present[1]))
+        shown.append(bool(decide(joints(RIGHT_AT, (RIGHT_AT[0] + gap, RIGHT_AT[1])), np.array(ONE), SURE).present[1]))
     assert shown == [False, False, False, True]
 
 
@@ -284,9 +295,9 @@ def test_a_palm_on_a_back_is_no_double_as_the_thumbs_point_apart() -> None:
     decide = tracked()
     both = joints(RIGHT_AT, (RIGHT_AT[0] + 5, RIGHT_AT[1]))
     thumb = slice(21, 25)
-    assert not decide(both, np.array(BOTH), SURE).present.all()
+    assert not decide(both, np.array(ONE), SURE).present.all()
     both[thumb, 0] += 110 * PARTED_AT  # of hands of 100 pixels
-    assert decide(both, np.array(BOTH), SURE).present.all()
+    assert decide(both, np.array(ONE), SURE).present.all()
 
 
 def test_a_hand_that_gets_uncertain_stays_until_it_is_improbable() -> None:
