@@ -36,8 +36,8 @@ PLACED_AT = 0.1
 #: clips of moving hands (`digit.synth.moving`, seeds 8 and 21) 98.4 and 93.3 % of the hands had their right names when
 #: this was chosen; half or twice of this or a number below changed that by up to three points.
 KEPT, SUREST = 10.0, 4.0
-#: Log-odds that the network names the hands rightly, in each frame anew. It is right in 96 and 93 % of these, but errs in
-#: many in a row, so that a frame says little.
+#: Log-odds that the network names the hands rightly, in each frame anew. It is right in 96 and 93 % of these, but errs
+#: in many in a row, so that a frame says little.
 NAMED = 0.3
 #: Log-odds beyond which other names are believed to be the right ones.
 RENAMED_AT = 1.0
