@@ -41,7 +41,7 @@ def test_follows_both_hands_with_a_margin() -> None:
     assert bbox[2] == bbox[3] == pytest.approx(np.ptp(points, axis=0).max() * CROP_MARGIN)
 
 
-def test_fingers_that_joints_do_not_reach_are_in_the_next_crop_but_not_in_the_one_after_without_them() -> None:
+def test_fingers_that_joints_do_not_reach_are_in_the_crop_as_long_as_they_are_seen() -> None:
     tracker = Tracker()
     points = joints((400, 300), (500, 320))
     beyond = np.array([[300.0, 100], [450, 250]])
