@@ -13,7 +13,8 @@ MIN_FOREGROUND = 0.004
 _SPECKS = (2.0, 98.0)
 #: A piece of fingers that covers less of the crop than this is a speck.
 FINGER_PIECE = 0.0025
-#: So many cells of a finger lie beyond its outermost joint.
+#: Taken off each side of the box around the fingers, as their flesh reaches beyond their joints; chosen on renders
+#: (`assets/digit-lite.history.md`).
 _FLESH_CELLS = 2
 _IS_FINGER = np.ones(PART_CLASSES, np.uint8)
 _IS_FINGER[[BACKGROUND, *(FIRST_PART[side] for side in SIDES)]] = 0

@@ -38,7 +38,7 @@ class Tracker:
         self._unseen = np.full(2, REMEMBERED_FRAMES)  # frames since then
         self._fingers_px = _NOWHERE  # the last frame's, as the segmentation has them
         self._steps_px = np.zeros((2, 2))  # how far each hand moved from one frame to the next
-        self._sighted_px = np.empty((0, 2))
+        self._sighted_px = _NOWHERE
         self._sighted_left = 0
         self._bbox: np.ndarray | None = None
         self._unsure = 0
