@@ -5,19 +5,12 @@ import numpy as np
 
 from digit.geometry import affine_from_bbox, apply_affine, invert_affine, square_bbox
 from digit.prediction import CROP_SIZE
-from digit.skeleton import BACKGROUND, FIRST_PART, PART_CLASSES, SIDES
+from digit.skeleton import BACKGROUND
 
 #: A whole-frame look must find at least this share of hand cells before it may place a crop.
 MIN_FOREGROUND = 0.004
 #: Cells beyond these percentiles of the foreground are specks.
 _SPECKS = (2.0, 98.0)
-#: A piece of fingers that covers less of the crop than this is a speck.
-FINGER_PIECE = 0.0025
-#: Taken off each side of the box around the fingers, as their flesh reaches beyond their joints; chosen on renders
-#: (`assets/digit-lite.history.md`).
-_FLESH_CELLS = 2
-_IS_FINGER = np.ones(PART_CLASSES, np.uint8)
-_IS_FINGER[[BACKGROUND, *(FIRST_PART[side] for side in SIDES)]] = 0
 
 
 def bbox_around(points_px: np.ndarray) -> np.ndarray:
@@ -40,19 +33,6 @@ def bbox_from_parts(part_labels: np.ndarray, image_from_crop: np.ndarray) -> np.
     cell_px = CROP_SIZE / part_labels.shape[0]
     corners = np.percentile(np.c_[columns, rows] * cell_px, _SPECKS, axis=0)
     return bbox_around(apply_affine(image_from_crop, corners))
-
-
-def fingers_from_parts(part_labels: np.ndarray, image_from_crop: np.ndarray) -> np.ndarray:
-    """(2, 2) the corners of the box around all fingers in a (128, 128) segmentation, in image pixels; (0, 2) if none.
-
-    The palms do not count: where they end and the forearms begin the segmentation can only guess.
-    """
-    _, _, pieces, _ = cv2.connectedComponentsWithStats(_IS_FINGER[part_labels], connectivity=4)
-    fingers = pieces[1:][pieces[1:, cv2.CC_STAT_AREA] >= FINGER_PIECE * part_labels.size]
-    if not len(fingers):
-        return np.empty((0, 2))
-    low, high = fingers[:, :2].min(axis=0) + _FLESH_CELLS, (fingers[:, :2] + fingers[:, 2:4]).max(axis=0) - _FLESH_CELLS
-    return apply_affine(image_from_crop, np.array([low, high]) * CROP_SIZE / part_labels.shape[0] - 0.5)
 
 
 def cut(image: np.ndarray, bbox: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -36,11 +36,9 @@ PLACED_AT = 0.1
 #: clips of moving hands (`digit.synth.moving`, seeds 8 and 21) 98.4 and 93.3 % of the hands had their right names when
 #: this was chosen; half or twice of this or a number below changed that by up to three points.
 KEPT, SUREST = 10.0, 4.0
-#: Log-odds that the network names two hands rightly whose joints are all certain, in each frame anew; they shrink with
-#: the mean confidence, cubed. On clips of seeds 8, 21 and 31 it is right in 72 % of the eighth of the frames with the
-#: least confidence (below 0.47) and in 99.4 % of the three eighths with the most, but errs in many in a row: a frame
-#: says little.
-NAMED = 1.0
+#: Log-odds that the network names the hands rightly, in each frame anew. It is right in 96 and 93 % of these, but errs
+#: in many in a row, so that a frame says little.
+NAMED = 0.3
 #: Log-odds beyond which other names are believed to be the right ones.
 RENAMED_AT = 1.0
 #: A single hand is the one before it if it went no farther than so many hand sizes: a quick one leaves its place in a
@@ -84,8 +82,7 @@ class Handedness:
         joints_px, certain = joints_px.reshape(2, JOINTS_PER_HAND, 2), mean_confidence(confidence)
         handedness = np.where(certain < IMPROBABLE_AT, 0.0, handedness)
         seen = handedness >= 0.5
-        named = NAMED * float(certain[seen].mean()) ** 3 if seen.any() else 0.0
-        self._name(self._kept(joints_px, seen), named)
+        self._name(self._kept(joints_px, seen))
         if self._crossed:
             joints_px, handedness, certain = joints_px[::-1], handedness[::-1], certain[::-1]
         self._believe(np.where(~self._present & (certain < NOTHING_AT), 0.0, handedness), joints_px)
@@ -98,19 +95,19 @@ class Handedness:
         self._joints_px = np.where(placed[:, None, None], joints_px, kept_px)
         return Decision(self._crossed, shown)
 
-    def _name(self, link: float | None, named: float) -> None:
+    def _name(self, link: float | None) -> None:
         """Decide on the names: the forward algorithm (Rabiner 1989, III A) for two states.
 
         The network has the names right, or the other way round. ``link`` is the log-odds that its hands lie where those
-        of the same name were, and so carries what was known of the names over to its own; ``named``, that it is mostly
-        right, comes to it. A frame whose hands cannot be told (None) changes nothing.
+        of the same name were, and so carries what was known of the names over to its own; that it is mostly right
+        (`NAMED`) comes to it. A frame whose hands cannot be told (None) changes nothing.
         """
         if not self._present.any():
-            self._odds, self._crossed = named, False
+            self._odds, self._crossed = NAMED, False
         if link is None:
             return
         crossed = link < 0
-        right = 2 * atanh(tanh(self._odds / 2) * tanh(link / 2)) + named
+        right = 2 * atanh(tanh(self._odds / 2) * tanh(link / 2)) + NAMED
         self._odds = -right if crossed else right
         if self._odds < -RENAMED_AT:
             self._odds, crossed = -self._odds, not crossed

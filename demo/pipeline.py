@@ -25,7 +25,7 @@ import cv2
 import numpy as np
 
 from demo.approach import Ahead, Approached, Approaching, InTurn, Standing
-from demo.crop import bbox_from_parts, cut, fingers_from_parts, whole_frame_bbox
+from demo.crop import bbox_from_parts, cut, whole_frame_bbox
 from demo.detector import BackgroundDetector, Guess, PromptDetector, open_detector
 from demo.handedness import Handedness, mean_confidence
 from demo.lift import Lift, intrinsics
@@ -182,8 +182,7 @@ class Pipeline:
             decision = self._handedness(joints_px, prediction.handedness, prediction.confidence)
             if decision.swapped:
                 prediction, joints_px = with_sides_swapped(prediction), joints_px[mirrored_joints()]
-            fingers_px = fingers_from_parts(prediction.part_labels, underway.image_from_crop)
-            self._tracker.update(joints_px, prediction.confidence, decision.present, fingers_px)
+            self._tracker.update(joints_px, prediction.confidence, decision.present)
             sure = mean_confidence(prediction.confidence) >= WELL_TRACKED
             shown_px = joints_px.reshape(2, -1, 2)[decision.present]
             self._calm = bool(sure[decision.present].all()) and agreed(underway.detections, shown_px)

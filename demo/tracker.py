@@ -1,4 +1,4 @@
-"""Where to look next: one square crop around all hands, which follows the network's own last joints and fingers."""
+"""Where to look next: one square crop around all hands, which follows the network's own last joints."""
 
 import numpy as np
 
@@ -23,7 +23,6 @@ ALONE_FRAMES, ALONE_MARGIN = 6, 1.5 * CROP_MARGIN
 #: A box that moves or grows by this share of its side is followed at once; less is smoothed, down to `_SLOWEST`.
 FOLLOWED_AT_ONCE = 0.15
 _SLOWEST = 0.15
-_NOWHERE = np.empty((0, 2))
 #: Smallest side of a crop in pixels, and largest over the picture's longer side.
 MIN_SIDE_PX = 32.0
 MAX_SIDE = 1.5
@@ -36,9 +35,8 @@ class Tracker:
         self.tracking = False
         self._hands_px = np.full((2, JOINTS_PER_HAND, 2), np.nan)  # where each side was seen last
         self._unseen = np.full(2, REMEMBERED_FRAMES)  # frames since then
-        self._fingers_px = _NOWHERE  # the last frame's, as the segmentation has them
         self._steps_px = np.zeros((2, 2))  # how far each hand moved from one frame to the next
-        self._sighted_px = _NOWHERE
+        self._sighted_px = np.empty((0, 2))
         self._sighted_left = 0
         self._bbox: np.ndarray | None = None
         self._unsure = 0
@@ -65,18 +63,8 @@ class Tracker:
         self._bbox = _followed(self._bbox if self.tracking else None, square)
         return self._bbox
 
-    def update(
-        self, joints_px: np.ndarray, confidence: np.ndarray, present: np.ndarray, fingers_px: np.ndarray = _NOWHERE
-    ) -> None:
-        """Take the network's answer.
-
-        Args:
-            joints_px: (42, 2) in image pixels.
-            confidence: (42,) of the joints.
-            present: (2,) bool, the right, the left hand is there.
-            fingers_px: (N, 2) what the next crop has to hold besides (`demo.crop.fingers_from_parts`). Joints of a hand
-                that the crop cuts lie too near to its middle, so that a crop around them alone cuts the hand again.
-        """
+    def update(self, joints_px: np.ndarray, confidence: np.ndarray, present: np.ndarray) -> None:
+        """Take the network's answer: joints (42, 2) in image pixels, confidence (42,) and presence (2,)."""
         counted = np.repeat(present, JOINTS_PER_HAND)
         if not counted.any():
             self.lose()
@@ -97,7 +85,6 @@ class Tracker:
                 self._steps_px[side] = self._step(hand_px, side)
                 self._hands_px[side] = hand_px
                 self._unseen[side] = 0
-        self._fingers_px = fingers_px
         self.tracking = True
 
     def _step(self, hand_px: np.ndarray, side: int) -> np.ndarray:
@@ -108,8 +95,8 @@ class Tracker:
     def _expected(self) -> list[np.ndarray]:
         """Where each hand was last, and where it gets to if it goes on as it did: a quick hand is met, not followed."""
         known = self._hands_px[self._unseen < REMEMBERED_FRAMES]
-        coming = (self._hands_px + self._steps_px[:, None])[self._unseen == 0]
-        return [known.reshape(-1, 2), coming.reshape(-1, 2), self._fingers_px]
+        moving = self._unseen == 0
+        return [known.reshape(-1, 2), (self._hands_px + self._steps_px[:, None])[moving].reshape(-1, 2)]
 
     def lose(self) -> None:
         """Forget the hands; the detector has to find them again."""

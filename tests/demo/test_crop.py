@@ -5,9 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from demo.crop import bbox_around, bbox_from_parts, cut, fingers_from_parts, whole_frame_bbox
+from demo.crop import bbox_around, bbox_from_parts, cut, whole_frame_bbox
 from digit.geometry import affine_from_bbox, apply_affine, invert_affine
-from digit.skeleton import FIRST_PART
 from tests.demo.scripted import ColourBackend, discs, draw_hands
 
 
@@ -46,18 +45,3 @@ def test_the_segmentation_of_the_whole_frame_finds_the_hands() -> None:
     assert bbox is not None
     assert bbox == pytest.approx(bbox_around(np.array([[96, 66], [234, 144]])), abs=10)
     assert bbox_from_parts(np.zeros((128, 128), np.uint8), image_from_crop) is None
-
-
-def test_fingers_of_a_segmentation_without_palms_and_specks() -> None:
-    image_from_crop = invert_affine(affine_from_bbox([100, 50, 512, 512]))  # a cell is 4 pixels of the picture
-    part_labels = np.zeros((128, 128), np.uint8)
-    part_labels[40:128, 30:90] = FIRST_PART["right"]
-    part_labels[0:40, 40:60] = FIRST_PART["right"] + 4
-    part_labels[10:30, 70:76] = FIRST_PART["left"] + 7
-    part_labels[120:125, 2:8] = FIRST_PART["left"] + 15  # a speck
-    corners = fingers_from_parts(part_labels, image_from_crop)
-    flesh = 2
-    expected = np.array([[40 + flesh, 0 + flesh], [76 - flesh, 40 - flesh]]) * 4 + [100, 50]
-    assert corners == pytest.approx(expected, abs=1)
-    part_labels[part_labels > FIRST_PART["right"]] = FIRST_PART["left"]
-    assert fingers_from_parts(part_labels, image_from_crop).shape == (0, 2)

@@ -32,19 +32,17 @@ def joints(right: tuple[float, float], left: tuple[float, float]) -> np.ndarray:
     return np.concatenate([100 * SHAPE + right, 100 * SHAPE + left])
 
 
-SURE, UNSURE = np.full(42, 0.9), np.full(42, 0.6)
+SURE = np.full(42, 0.9)
 
 
 #: How often `tracked` hands were confirmed after the first frame.
 CONFIRMED = 3
 
 
-def tracked(
-    handedness: tuple[float, float] = BOTH, confirmed: int = CONFIRMED, confidence: np.ndarray = SURE
-) -> Handedness:
+def tracked(handedness: tuple[float, float] = BOTH, confirmed: int = CONFIRMED) -> Handedness:
     decide = Handedness()
     for _ in range(1 + confirmed):
-        decide(joints(RIGHT_AT, LEFT_AT), np.array(handedness), confidence)
+        decide(joints(RIGHT_AT, LEFT_AT), np.array(handedness), SURE)
     return decide
 
 
@@ -68,22 +66,16 @@ def test_a_short_flip_is_rejected(frames: int) -> None:
     assert not decide(joints(RIGHT_AT, LEFT_AT), np.array(BOTH), SURE).swapped
 
 
-def frames_until_a_flip_is_believed(confirmed: int, confidence: np.ndarray) -> int:
-    decide = tracked(confirmed=confirmed, confidence=confidence)
-    swapped = [decide(joints(LEFT_AT, RIGHT_AT), np.array(BOTH), confidence).swapped for _ in range(100)]
+def frames_until_a_flip_is_believed(confirmed: int) -> int:
+    decide = tracked(confirmed=confirmed)
+    swapped = [decide(joints(LEFT_AT, RIGHT_AT), np.array(BOTH), SURE).swapped for _ in range(100)]
     assert swapped == sorted(swapped, reverse=True)  # believed once, for good
     return sum(swapped)
 
 
-@pytest.mark.parametrize("confidence", [SURE, UNSURE])
-def test_a_flip_that_persists_is_believed_the_later_the_longer_the_sides_were_sure(confidence: np.ndarray) -> None:
-    first, some, long, longest = (frames_until_a_flip_is_believed(n, confidence) for n in (0, 3, 100, 500))
-    assert 1 < first < some < long == longest < 40
-
-
-def test_a_flip_of_uncertain_hands_is_believed_later() -> None:
-    for confirmed in (0, 3, 100):
-        assert frames_until_a_flip_is_believed(confirmed, UNSURE) > frames_until_a_flip_is_believed(confirmed, SURE)
+def test_a_flip_that_persists_is_believed_the_later_the_longer_the_sides_were_sure() -> None:
+    first, some, long, longest = map(frames_until_a_flip_is_believed, (0, 3, 100, 500))
+    assert 3 < first < some < long == longest < 40
 
 
 def test_a_network_that_errs_now_and_then_changes_no_name() -> None:
@@ -127,10 +119,10 @@ def test_where_hands_lie_on_each_other_the_names_stay_exchanged() -> None:
     """Their places say nothing there: names that were exchanged before go on to be, and those that were not, not."""
     near = (RIGHT_AT[0] + 60, RIGHT_AT[1])
     for flipped in (True, False):
-        decide = tracked(confidence=UNSURE)
+        decide = tracked()
         for left in (LEFT_AT, near, (RIGHT_AT[0] + 5, RIGHT_AT[1]), near, LEFT_AT):
             both = joints(left, RIGHT_AT) if flipped else joints(RIGHT_AT, left)
-            assert decide(both, np.array(BOTH), UNSURE).swapped == flipped
+            assert decide(both, np.array(BOTH), SURE).swapped == flipped
 
 
 def test_hands_that_really_cross_are_no_flip() -> None:

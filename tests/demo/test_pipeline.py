@@ -12,7 +12,7 @@ from demo.pipeline import Pipeline, agreed, with_sides_swapped
 from demo.prior import Carrier
 from demo.records import Frame, Scene
 from demo.settings import Settings
-from digit.geometry import CROP_MARGIN, project
+from digit.geometry import project
 from digit.prediction import Prediction
 from tests.demo.scripted import ColourBackend, ColourDetector, draw_hands
 
@@ -28,17 +28,6 @@ class Flipping(ColourBackend):
     def __call__(self, crop: np.ndarray, prior: np.ndarray | None = None) -> Prediction:
         prediction = super().__call__(crop, prior)
         return with_sides_swapped(prediction) if self.flips else prediction
-
-
-class Shrinking(ColourBackend):
-    """Sees fingers all over the discs, but puts the joints at half the way to the middle of each hand."""
-
-    def __call__(self, crop: np.ndarray, prior: np.ndarray | None = None) -> Prediction:
-        prediction = super().__call__(crop, prior)
-        joints = prediction.joints_2p5d.reshape(2, -1, 3)
-        joints = (joints + joints.mean(axis=1, keepdims=True)) / 2
-        fingers = np.where(prediction.part_labels > 0, prediction.part_labels + 1, 0)
-        return replace(prediction, joints_2p5d=joints.reshape(-1, 3), part_labels=fingers)
 
 
 def frame(index: int, **centres: tuple[float, float]) -> Frame:
@@ -63,18 +52,6 @@ def test_found_by_the_detector_then_tracked() -> None:
         assert set(scene.timings_ms) == {"detect", "track", "crop", "predict", "lift", "smooth"}
         assert scene.part_labels is not None
         assert len(np.unique(scene.part_labels)) == 3
-
-
-def test_joints_too_near_to_the_middle_do_not_make_the_crop_cut_the_hand() -> None:
-    pipeline = Pipeline(Settings(), Shrinking(), InTurn(ColourDetector(blind=True)))
-    for i in range(20):
-        scene = pipeline(frame(i, right=RIGHT))
-    assert scene.crop_origin == "track"
-    assert scene.image_from_crop is not None
-    crop_px = 256 * scene.image_from_crop[0, 0]
-    disc_px = 2 * 180 / 10
-    assert crop_px > disc_px
-    assert crop_px < 1.1 * CROP_MARGIN * disc_px
 
 
 def test_every_frame_is_answered_when_there_is_no_hand() -> None:

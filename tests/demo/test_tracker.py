@@ -41,21 +41,6 @@ def test_follows_both_hands_with_a_margin() -> None:
     assert bbox[2] == bbox[3] == pytest.approx(np.ptp(points, axis=0).max() * CROP_MARGIN)
 
 
-def test_fingers_that_joints_do_not_reach_are_in_the_crop_as_long_as_they_are_seen() -> None:
-    tracker = Tracker()
-    points = joints((400, 300), (500, 320))
-    beyond = np.array([[300.0, 100], [450, 250]])
-    tracker.update(points, SURE, BOTH, beyond)
-    bbox = tracker.place(SHAPE_OF_FRAME)
-    assert bbox is not None
-    assert covers(bbox, np.concatenate([points, beyond]))
-    for _ in range(30):
-        tracker.update(points, SURE, BOTH)
-        bbox = tracker.place(SHAPE_OF_FRAME)
-    assert bbox is not None
-    assert bbox[2] == pytest.approx(np.ptp(points, axis=0).max() * CROP_MARGIN, rel=0.05)
-
-
 def test_an_absent_hand_and_unsure_joints_do_not_move_it() -> None:
     tracker = Tracker()
     points, confidence = joints((400, 300), (1200, 650)), SURE.copy()
