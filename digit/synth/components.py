@@ -25,6 +25,7 @@ COMPONENTS: dict[str, str] = {
 #: What else can be left out: no part of the engine but a kind of picture, for sets that teach the others.
 KINDS: dict[str, str] = {
     "alone": "two hands meet in every picture, mostly as their owner or a camera above sees them",
+    "pairs": "one hand in every picture, beside the place of another that is not there",
 }
 NONE: frozenset[str] = frozenset()
 

@@ -50,6 +50,7 @@ class Picture:
     visible: np.ndarray  # (42,) uint8: valid and not behind something
     K: np.ndarray  # (3, 3)
     hands: np.ndarray  # (2,) uint8: right, left
+    bbox: np.ndarray  # (4,) x, y, width, height around the valid joints, with the place of a hand that is not there
     quality: int  # of the JPEG file
 
 
@@ -102,10 +103,13 @@ def draw(rng: np.random.Generator, without: frozenset[str] = NONE) -> Picture:
     in_front = joints_mm[:, 2] - drawn.depth_mm[cell[:, 1], cell[:, 0]]
     visible = valid & (in_front < VISIBLE_MM) & (parts[cell[:, 1], cell[:, 0]] > 0)
     hands = np.array([side in scene.hands for side in SIDES], np.uint8)
+    around = np.concatenate([px[valid], scene.framed_px.clip(0, SIZE - 1)]) if "pairs" in without else px[valid]
+    low, high = around.min(axis=0, initial=SIZE), around.max(axis=0, initial=0)
+    bbox = np.concatenate([low, high - low]) if len(around) else np.zeros(4)
     quality = 95 if "camera" in without else int(rng.integers(55, 96))
     return Picture(
         image, parts, drawn.depth_mm, joints_mm, px, valid.astype(np.uint8), visible.astype(np.uint8), scene.K, hands,
-        quality,
+        bbox, quality,
     )  # fmt: skip
 
 
@@ -200,7 +204,7 @@ def _complete(index: Path, length: int) -> bool:
     try:
         # Opened here: numpy leaves a file open that is not a whole zip.
         with index.open("rb") as file, np.load(file) as data:
-            return len(data["files"]) == length
+            return len(data["files"]) == length == len(data["bbox"])  # which older versions did not write
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return False
 
@@ -220,7 +224,7 @@ def _write_chunk(out: Path, seed: int, chunk: range, index: Path, bar: Any, with
         names.append(f"{name}.jpg")
         bar.update()
     part = index.with_suffix(".part.npz")
-    fields = ("joints_mm", "joints_px", "joint_valid", "visible", "K", "hands")
+    fields = ("joints_mm", "joints_px", "joint_valid", "visible", "K", "hands", "bbox")
     arrays: dict[str, Any] = {f: np.stack([getattr(r, f) for r in rows]) for f in fields}
     np.savez_compressed(part, files=np.array(names), **arrays)
     part.replace(index)
@@ -235,19 +239,17 @@ def write_annotations(out: Path) -> None:
     joints: dict[str, Any] = {}
     for file in sorted(folder.glob("index-*.npz")):
         data = dict(np.load(file))
-        for name, mm, px, valid, K, hands in zip(
-            *(data[f] for f in ("files", "joints_mm", "joints_px", "joint_valid", "K", "hands")), strict=True
+        for name, mm, valid, K, hands, bbox in zip(
+            *(data[f] for f in ("files", "joints_mm", "joint_valid", "K", "hands", "bbox")), strict=True
         ):
             i = len(images)
             kind = "interacting" if hands.all() else "right" if hands[0] else "left"
-            seen = px[valid > 0] if valid.any() else np.zeros((1, 2))
-            low, high = seen.min(axis=0), seen.max(axis=0)
             images.append(
                 {"id": i, "file_name": str(name), "width": SIZE, "height": SIZE, "capture": i, "subject": 0,
                  "seq_name": "synthetic", "camera": "0", "frame_idx": 0}
             )  # fmt: skip
             annotations.append(
-                {"id": i, "image_id": i, "bbox": [*low.tolist(), *(high - low).tolist()], "joint_valid": valid.tolist(),
+                {"id": i, "image_id": i, "bbox": bbox.tolist(), "joint_valid": valid.tolist(),
                  "hand_type": kind, "hand_type_valid": True, "is_crowd": 0}
             )  # fmt: skip
             cameras[str(i)] = {

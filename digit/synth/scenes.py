@@ -38,6 +38,7 @@ class SyntheticScene:
     K: np.ndarray  # (3, 3) of a size x size picture
     bend: float  # the lens's distortion (`digit.synth.lens`)
     facing: bool  # whether a person may look into the camera behind the hands
+    framed_px: np.ndarray  # (2, 2) corners of the box around all joints that shall be seen, of absent hands as well
 
 
 def sample_scene(
@@ -50,16 +51,18 @@ def sample_scene(
     facing = True
     shapes = int(rng.integers(len(model.vertices_mm)))
     shapes = 0 if "bodies" in without else shapes
-    kind = 1.0 if "alone" in without else rng.random()
+    kind = 0.0 if "pairs" in without else 1.0 if "alone" in without else rng.random()
+    gone = None
     if kind < 0.31:
         side = "right" if rng.random() < 0.5 else "left"
         hand = _hand(rng, model, shapes, side, sample_angles(rng, _shape(rng, without)))
         hands = {side: place(hand, _view(rng, 1.0, without), np.zeros(3))}
+        gone = _beside(rng, hands[side], side) if "pairs" in without else None
     elif kind < 0.48 or "touching" in without:
         hands = _apart(rng, model, shapes, without)
     else:
         hands, facing = _together(rng, model, shapes, without)
-    return _in_camera(rng, hands, size, facing, "camera" in without)
+    return _in_camera(rng, hands, size, facing, "camera" in without, gone)
 
 
 def _shape(rng: np.random.Generator, without: frozenset[str]) -> str | None:
@@ -70,6 +73,12 @@ def _shape(rng: np.random.Generator, without: frozenset[str]) -> str | None:
 def _hand(rng: np.random.Generator, model: HandModel, shape: int, side: str, angles: np.ndarray) -> PosedHand:
     hand = pose(model, shape, angles)
     return hand if side == "right" else mirror_x(hand)
+
+
+def _beside(rng: np.random.Generator, hand: PosedHand, side: str) -> np.ndarray:
+    """(J, 3) joints of the other hand, had it not left."""
+    outwards = 1.0 if (side == "right") == (rng.random() < 0.8) else -1.0
+    return mirror_x(hand).joints_mm + np.array([outwards * rng.uniform(90, 340), rng.normal(0, 70), rng.normal(0, 50)])
 
 
 def _view(rng: np.random.Generator, spread: float = 1.0, without: frozenset[str] = NONE) -> np.ndarray:
@@ -185,26 +194,35 @@ def camera_from_person(rng: np.random.Generator, viewer: str) -> np.ndarray:
 
 
 def _in_camera(
-    rng: np.random.Generator, hands: dict[str, PosedHand], size: int, facing: bool, straight: bool
+    rng: np.random.Generator,
+    hands: dict[str, PosedHand],
+    size: int,
+    facing: bool,
+    straight: bool,
+    gone: np.ndarray | None = None,
 ) -> SyntheticScene:
-    """Put the hands somewhere in a webcam's view and choose the K of a square picture around them."""
+    """Put the hands somewhere in a webcam's view and choose the K of a square picture around them.
+
+    ``gone`` (J, 3) are joints that shall have room in the picture as well.
+    """
     reach = float(np.tan(np.radians(rng.uniform(50, 100)) / 2))  # slope at the border of the whole, wider picture
     corner2 = reach**2 * (1 + (9 / 16) ** 2)
     bend = 0.0 if rng.random() < _STRAIGHT else float(rng.uniform(*_BENT)) / corner2
     bend = 0.0 if straight else bend
     distance = float(np.exp(rng.uniform(np.log(250), np.log(1200))))
     slope = (rng.normal(0, 0.36, 2) * (1.0, 0.7)).clip(-0.8, 0.8) * reach
-    joints = np.concatenate([h.joints_mm for h in hands.values()])
+    joints = np.concatenate([*(h.joints_mm for h in hands.values()), np.empty((0, 3)) if gone is None else gone])
     middle = (joints.min(axis=0) + joints.max(axis=0)) / 2
     nearest = float((joints[:, 2] - middle[2]).min())
     distance = max(distance, 140.0 - nearest)
     shift = distance * np.array([slope[0], slope[1], 1.0]) - middle
     placed = {side: place(h, np.eye(3), shift) for side, h in hands.items()}
-    seen = np.concatenate([h.joints_mm[:, :2] / h.joints_mm[:, 2:] for h in placed.values()])
-    seen = seen_from_straight(seen, bend)
+    joints = joints + shift
+    seen = seen_from_straight(joints[:, :2] / joints[:, 2:], bend)
     low, high = seen.min(axis=0), seen.max(axis=0)
     focal = size / (float((high - low).max()) * rng.uniform(1.35, 2.2))
     off_centre = rng.normal(0, 0.04 if rng.random() < 0.85 else 0.2, 2).clip(-0.35, 0.35) * size
     centre = (size - 1) / 2 - focal * (low + high) / 2 + off_centre
     K = np.array([[focal, 0, centre[0]], [0, focal, centre[1]], [0, 0, 1]])
-    return SyntheticScene(placed, K, bend, facing)
+    framed_px = focal * np.stack([low, high]) + centre
+    return SyntheticScene(placed, K, bend, facing, framed_px)

@@ -17,8 +17,11 @@ from digit.geometry import (
 )
 from digit.interhand import Sample
 from digit.prediction import CROP_SIZE, DepthAxis
-from digit.skeleton import JOINTS_PER_HAND, SLOTS, WRIST, mirrored_joints, mirrored_parts
+from digit.skeleton import JOINTS_PER_HAND, SIDES, SLOTS, WRIST, mirrored_joints, mirrored_parts
 from digit.training.looks import restyled
+
+#: A hand that shows fewer joints beside the one that a crop is around counts as absent.
+SHOWN_JOINTS = 7
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,6 +51,8 @@ class Warp:
     flip: bool = False
     colour: tuple[float, float, float] = (1.0, 1.0, 1.0)
     border: int = cv2.BORDER_CONSTANT
+    beside: tuple[float, float] = (0.0, 0.0)  # of the room left (-) or right, above (-) or below a hand alone
+    focus: int | None = None  # of two hands, the crop is around the right (0) or the left one (1) alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +69,8 @@ class Augmentation:
     colour: float = 0.2  # each channel times a uniform factor 1 +- this
     replicate_share: float = 0.0  # of the samples whose edge pixels go on outside the picture, instead of black
     joint_margin: float | None = None  # crop around the valid joints, grown by this share; None: the annotated box
+    beside_share: float = 0.0  # of the samples whose crop, if it shows one hand, has room for another that is not there
+    focus_share: float = 0.0  # of the samples whose crop, if there are two hands, is around one of them alone
     empty_share: float = 0.0  # of the samples that are a crop without hands instead
     restyle_share: float = 0.0  # of the samples in a look that no camera gives (`digit.training.looks`)
     depth_axis: DepthAxis = "camera"  # that of the variant which learns
@@ -78,6 +85,8 @@ class Augmentation:
             flip_share=0.0,
             colour=0.0,
             replicate_share=0.0,
+            beside_share=0.0,
+            focus_share=0.0,
             empty_share=0.0,
             restyle_share=0.0,
         )
@@ -86,10 +95,12 @@ class Augmentation:
 #: The paper's.
 PAPER = Augmentation()
 #: digit-lite's: crops of a webcam come from tracked joints, not from annotated boxes, and run over the picture's edge;
-#: and a track may be left behind on a face. The pictures' own views turn the hands, so that less is left to do here.
+#: and a track may be left behind on a face, or hold the place of a hand that left. A network that meets a hand alone
+#: only in the middle of its crop learns that one at the side is one of two. Hands apart have crops of their own. The
+#: pictures' own views turn the hands, so that less is left to do here.
 WEBCAM = Augmentation(
-    shift=0.12, rotation_std_deg=25.0, replicate_share=0.5, joint_margin=0.06, empty_share=0.06, restyle_share=0.7,
-    depth_axis="crop",
+    shift=0.12, rotation_std_deg=25.0, replicate_share=0.5, joint_margin=0.06, beside_share=0.5, focus_share=0.2,
+    empty_share=0.06, restyle_share=0.7, depth_axis="crop",
 )  # fmt: skip
 
 
@@ -104,17 +115,45 @@ def draw_warp(rng: np.random.Generator, how: Augmentation = PAPER) -> Warp:
         flip=bool(rng.random() < how.flip_share),
         colour=tuple(float(c) for c in rng.uniform(1 - how.colour, 1 + how.colour, 3)),  # type: ignore[arg-type]
         border=cv2.BORDER_REPLICATE if rng.random() < how.replicate_share else cv2.BORDER_CONSTANT,
+        beside=_beside(rng, how),
+        focus=_focus(rng, how),
     )
 
 
-def bbox_of(sample: Sample, how: Augmentation) -> Array:
-    """The box (4,) x, y, width, height that is made square and grown to the crop."""
+def _beside(rng: np.random.Generator, how: Augmentation) -> tuple[float, float]:
+    """`Warp.beside`. Draws nothing where it never is."""
+    if how.beside_share == 0 or rng.random() >= how.beside_share:
+        return 0.0, 0.0
+    return float(rng.uniform(-1, 1)), float(rng.uniform(-1, 1))
+
+
+def _focus(rng: np.random.Generator, how: Augmentation) -> int | None:
+    """`Warp.focus`. Draws nothing where it never is."""
+    if how.focus_share == 0 or rng.random() >= how.focus_share:
+        return None
+    return int(rng.integers(2))
+
+
+def bbox_of(sample: Sample, how: Augmentation, focus: int | None = None) -> Array:
+    """The box (4,) x, y, width, height that is made square and grown to the crop; of two hands maybe one (`Warp`)."""
     if how.joint_margin is None or not sample.joint_valid.any():
         return sample.bbox
-    seen = sample.joints_px[sample.joint_valid]
+    valid = sample.joint_valid
+    if focus is not None and sample.hands.all() and valid[SLOTS[SIDES[focus]]].any():
+        valid = valid & (np.arange(len(valid)) // JOINTS_PER_HAND == focus)
+    seen = sample.joints_px[valid]
     low, high = seen.min(axis=0), seen.max(axis=0)
     margin = how.joint_margin * float((high - low).max()) + 2.0
     return np.concatenate([low - margin, high - low + 2 * margin])
+
+
+def with_room(bbox: np.ndarray, beside: tuple[float, float], shape: tuple[int, ...]) -> Array:
+    """The box grown by so much of the way to the picture's border, to one side of each axis (`Warp.beside`)."""
+    low, high = bbox[:2], bbox[:2] + bbox[2:]
+    end = np.array([shape[1], shape[0]], np.float64)
+    before, after = np.clip(low, 0, None), np.clip(end - high, 0, None)
+    low, high = low + np.minimum(beside, 0) * before, high + np.maximum(beside, 0) * after
+    return np.concatenate([low, high - low])
 
 
 def crop_from_image(bbox: np.ndarray, warp: Warp) -> Array:
@@ -134,14 +173,15 @@ def cut(
     part_size: int = PART_SIZE,
     depth_axis: DepthAxis = "camera",
 ) -> Crop:
-    """Take the crop of a labelled picture.
+    """Take the crop of a labelled picture; of one with one hand, with the room that the warp wants beside it.
 
     Args:
         picture: (H, W, 3) uint8 RGB.
         parts: (H, W) uint8 part classes, or None where there is no mask.
         bbox: (4,) x, y, width, height in picture pixels (`bbox_of`).
     """
-    affine = crop_from_image(bbox, warp)
+    box = with_room(bbox, warp.beside, picture.shape) if sample.hands.sum() == 1 else bbox
+    affine = crop_from_image(box, warp)
     axis = axis_of(depth_axis, invert_affine(affine), sample.K)
     z_mm = (sample.joints_mm @ axis).reshape(2, JOINTS_PER_HAND)
     relative_z_mm = (z_mm - z_mm[:, WRIST:]).reshape(-1)
@@ -164,6 +204,11 @@ def cut(
     if warp.flip:
         crop = flip(crop)
     inside = np.all((crop.joints_2p5d[:, :2] >= 0) & (crop.joints_2p5d[:, :2] <= CROP_SIZE - 1), axis=1)
+    if warp.focus is not None:
+        there = crop.hands & (inside.reshape(2, -1).sum(axis=1) >= SHOWN_JOINTS)
+        inside = inside & np.repeat(there, JOINTS_PER_HAND)
+        both = crop.root_valid and bool(there.all())
+        crop = replace(crop, hands=there, root_valid=both, root_depth_mm=crop.root_depth_mm if both else 0.0)
     tinted = np.clip(crop.image * np.array(warp.colour, np.float32), 0, 255).astype(np.uint8)
     return replace(crop, image=tinted, joint_valid=crop.joint_valid & inside)
 

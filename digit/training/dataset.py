@@ -81,7 +81,7 @@ class CropDataset(Dataset[dict[str, torch.Tensor]]):
         picture = read_picture(sample.image_path)
         how = self.augmentation
         parts = _parts(sample, picture)
-        return cut(sample, picture, parts, bbox_of(sample, how), warp, self.part_size, how.depth_axis)
+        return cut(sample, picture, parts, bbox_of(sample, how, warp.focus), warp, self.part_size, how.depth_axis)
 
     def __getitem__(self, i: int) -> dict[str, torch.Tensor]:
         rng = np.random.default_rng([self.seed, i])

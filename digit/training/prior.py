@@ -9,6 +9,7 @@ looked at the set (`digit.training.seen`), a part of the priors are what it real
 import numpy as np
 
 from digit.geometry import apply_affine
+from digit.prediction import CROP_SIZE
 from digit.skeleton import WRIST, mirrored_joints
 from digit.training.augment import Crop
 
@@ -55,10 +56,13 @@ def draw_prior(crop: Crop, rng: np.random.Generator, seen: np.ndarray | None = N
 def seen_prior(crop: Crop, seen: np.ndarray) -> np.ndarray:
     """What MediaPipe saw in the picture (42, 4), as the prior of a crop of it. Of a mirrored crop the hands' names too.
 
-    MediaPipe looked at the picture as it is; of its mirror image it would mostly have said the mirror image of that.
+    MediaPipe looked at the picture as it is; of its mirror image it would mostly have said the mirror image of that. A
+    hand whose middle lies outside the crop is no part of its prior.
     """
     prior = seen.astype(np.float32)
     prior[:, :2] = apply_affine(crop.crop_from_image, seen[:, :2]) * seen[:, 3:]
+    middles = prior[:, :2].reshape(2, HAND, 2).mean(axis=1)
+    prior[np.repeat(((middles < 0) | (middles > CROP_SIZE - 1)).any(axis=1), HAND)] = 0
     return prior[mirrored_joints()] if crop.flipped else prior
 
 

@@ -38,7 +38,7 @@ class RenderedDataset(Dataset[Batch]):
         warp = draw_warp(rng, self.augmentation)
         sample, image, parts = self._picture(i)
         how = self.augmentation
-        crop = cut(sample, image, parts, bbox_of(sample, how), warp, self.part_size, how.depth_axis)
+        crop = cut(sample, image, parts, bbox_of(sample, how, warp.focus), warp, self.part_size, how.depth_axis)
         prior = draw_prior(crop, rng) if self.prior else np.zeros((42, 4), np.float32)
         return tensors(restyle(crop, rng, how), prior)
 

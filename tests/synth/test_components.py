@@ -57,6 +57,34 @@ def test_no_hand_alone(model: HandModel) -> None:
     assert np.median([gap_mm(scene.hands) for scene in made]) < 10
 
 
+def test_one_hand_beside_the_place_of_another(model: HandModel) -> None:
+    made = scenes_without(model, "pairs")
+    assert all(len(scene.hands) == 1 for scene in made)
+    assert {side for scene in made for side in scene.hands} == set(SIDES)
+    alone = [scene for scene in scenes_without(model, "photographs") if len(scene.hands) == 1]
+    assert np.median([share_of_picture(s) for s in made]) < 0.75 * np.median([share_of_picture(s) for s in alone])
+
+
+def test_the_box_of_a_hand_alone_holds_the_place_of_the_other(pictures: list[Picture]) -> None:
+    shares = []
+    for made in (picture(SEED, i, frozenset(["pairs"])) for i in range(8)):
+        seen = made.joints_px[made.joint_valid > 0]
+        low, high = seen.min(axis=0), seen.max(axis=0)
+        assert (made.bbox[:2] <= low).all() and (high <= made.bbox[:2] + made.bbox[2:]).all()
+        assert (made.bbox[:2] >= 0).all() and (made.bbox[:2] + made.bbox[2:] <= generate.SIZE - 1).all()
+        shares.append((high - low).max() / made.bbox[2:].max())
+    assert np.median(shares) < 0.8
+    for made in pictures:
+        seen = made.joints_px[made.joint_valid > 0]
+        np.testing.assert_array_equal(made.bbox, [*seen.min(axis=0), *np.ptp(seen, axis=0)])
+
+
+def share_of_picture(scene: scenes.SyntheticScene) -> float:
+    """The longer side of the box around all hands, in sides of the picture."""
+    joints = np.concatenate([hand.joints_mm for hand in scene.hands.values()]) @ scene.K.T
+    return float(np.ptp(joints[:, :2] / joints[:, 2:], axis=0).max()) / 320
+
+
 def test_one_body_one_lens_and_plain_shapes(model: HandModel) -> None:
     bones = [
         np.linalg.norm(hand.joints_mm[20] - hand.joints_mm[11])

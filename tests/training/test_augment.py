@@ -1,6 +1,6 @@
 """The crop under any warp: labels and pixels move together, flips and lifts invert each other."""
 
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import cv2
 import numpy as np
@@ -23,6 +23,7 @@ from digit.training.augment import (
     draw_warp,
     flip,
     joints_in_picture,
+    with_room,
 )
 from digit.training.dataset import CropDataset, read_index
 from digit.training.prior import EXCHANGED, HAND_MM, draw_prior, imagined
@@ -157,11 +158,81 @@ def test_the_paper_crops_the_annotated_box_and_the_webcam_the_joints():
     np.testing.assert_allclose(bbox_of(sample, WEBCAM), np.r_[low - margin, high - low + 2 * margin])
 
 
+def test_room_beside_a_hand_goes_to_the_border_and_no_farther():
+    box = np.array([100.0, 50, 40, 60])
+    np.testing.assert_allclose(with_room(box, (0.0, 0.0), (240, 320, 3)), box)
+    np.testing.assert_allclose(with_room(box, (-1.0, 1.0), (240, 320, 3)), [0, 50, 140, 190])
+    np.testing.assert_allclose(with_room(box, (0.5, -0.5), (240, 320, 3)), [100, 25, 130, 85])
+    cut_off = np.array([-20.0, 200, 90, 70])  # nothing is to be gained where the box is outside already
+    np.testing.assert_allclose(with_room(cut_off, (-1.0, 1.0), (240, 320, 3)), cut_off)
+
+
+def test_only_a_hand_alone_gets_room_beside_it():
+    sample = made_up_sample(1)
+    wide, tight = Warp(beside=(1.0, 1.0)), Warp()
+    np.testing.assert_array_equal(cut_blank(sample, wide).crop_from_image, cut_blank(sample, tight).crop_from_image)
+    sample.hands[1] = False
+    grown = cut_blank(sample, wide)
+    assert grown.crop_from_image[0, 0] < cut_blank(sample, tight).crop_from_image[0, 0]
+    back = joints_in_picture(grown, grown.joints_2p5d)
+    np.testing.assert_allclose(back[:, :2], sample.joints_px, atol=2e-3)
+
+
+def test_webcam_crops_leave_room_beside_half_of_the_hands_alone_and_the_papers_never():
+    rng = np.random.default_rng(0)
+    beside = np.array([draw_warp(rng, WEBCAM).beside for _ in range(1000)])
+    assert 0.45 < (beside != 0).all(axis=1).mean() < 0.55
+    assert -1 <= beside.min() < -0.95 and 0.95 < beside.max() <= 1
+    assert {draw_warp(rng, PAPER).beside for _ in range(50)} == {(0.0, 0.0)}
+
+
+def test_a_crop_may_be_around_one_of_two_hands() -> None:
+    sample = made_up_sample(2)
+    for focus, joints in ((0, sample.joints_px[:21]), (1, sample.joints_px[21:])):
+        low, high = joints.min(axis=0), joints.max(axis=0)
+        margin = 0.06 * (high - low).max() + 2
+        np.testing.assert_allclose(bbox_of(sample, WEBCAM, focus), np.r_[low - margin, high - low + 2 * margin])
+    sample.hands[1] = False
+    np.testing.assert_array_equal(bbox_of(sample, WEBCAM, 1), bbox_of(sample, WEBCAM))
+
+
+@pytest.mark.parametrize("flip", [False, True])
+def test_beside_the_hand_that_a_crop_is_around_another_counts_if_it_shows(flip: bool) -> None:
+    sample = made_up_sample(2)
+    sample.joints_px[:21] = np.random.default_rng(0).uniform(100, 150, (21, 2))
+    sample.joints_px[21:] = np.random.default_rng(1).uniform(220, 270, (21, 2))
+    warp = Warp(focus=0, flip=flip)
+    mine, other = (1, 0) if flip else (0, 1)
+
+    def crop() -> Crop:
+        box = bbox_of(sample, WEBCAM, warp.focus)
+        return cut(sample, np.zeros((320, 320, 3), np.uint8), np.zeros((320, 320), np.uint8), box, warp)
+
+    alone = crop()
+    assert alone.hands[mine] and not alone.hands[other]
+    assert alone.joint_valid.reshape(2, -1)[mine].all() and not alone.joint_valid.reshape(2, -1)[other].any()
+    assert not alone.root_valid and alone.root_depth_mm == 0
+    sample.joints_px[21 : 21 + augment.SHOWN_JOINTS - 1] = (120, 120)
+    assert not crop().hands[other]
+    assert not crop().joint_valid.reshape(2, -1)[other].any()
+    sample.joints_px[21 : 21 + augment.SHOWN_JOINTS] = (120, 120)
+    assert crop().hands.all()
+    assert crop().joint_valid.reshape(2, -1)[other].sum() == augment.SHOWN_JOINTS
+
+
+def test_webcam_crops_are_around_one_hand_in_a_fifth_and_the_papers_never() -> None:
+    rng = np.random.default_rng(0)
+    drawn = [draw_warp(rng, WEBCAM).focus for _ in range(1000)]
+    assert 0.16 < np.mean([focus is not None for focus in drawn]) < 0.24
+    assert {focus for focus in drawn if focus is not None} == {0, 1}
+    assert {draw_warp(rng, PAPER).focus for _ in range(50)} == {None}
+
+
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("size", [64, 128, 256])
 def test_parts_stay_under_their_joints(tiny_set, seed, size):
     """Under any warp the middle of a bone lies on that bone's part."""
-    warp = draw_warp(np.random.default_rng(seed), WEBCAM)
+    warp = replace(draw_warp(np.random.default_rng(seed), WEBCAM), focus=None)  # which shows fewer joints
     crop = CropDataset(read_index([tiny_set]), augment=True, part_size=size).crop(1, warp)
     checked = 0
     cell = 256 / size

@@ -29,14 +29,15 @@ class FakeLandmarker:
 
     def __call__(self, image: np.ndarray) -> tuple[object, ...]:
         LOOKED.append(1)
-        return (Hand(float(image.mean())),)
+        height, width = image.shape[:2]
+        return (Hand(np.array([width, height]) / 2 + image.mean() / 50),)
 
 
 class Hand:
     side, score = "right", 1.0
 
-    def __init__(self, at: float) -> None:
-        self.joints_px = np.full((21, 2), at, np.float32)
+    def __init__(self, at: np.ndarray) -> None:
+        self.joints_px = np.tile(at, (21, 1)).astype(np.float32)
         self.joints_rel_mm = np.zeros((21, 3), np.float32)
 
 
@@ -90,6 +91,15 @@ def test_a_mirrored_crop_has_the_mirrored_hands(tiny_set: Path) -> None:
         crop = data.crop(0, warp)
         np.testing.assert_allclose(seen_prior(crop, truth)[:, :2], crop.joints_2p5d[:, :2], atol=0.01)
     assert (mirrored_joints()[:21] >= 21).all() and not plain.flipped
+
+
+def test_a_hand_outside_the_crop_is_no_part_of_its_prior(tiny_set: Path) -> None:
+    data = CropDataset(read_index([tiny_set]), augment=False)
+    crop = data.crop(0, Warp())
+    truth = np.c_[data.index[0].joints_px, np.zeros(42), np.ones(42)].astype(np.float32)
+    truth[SLOTS["left"], 0] += 2000
+    prior = seen_prior(crop, truth)
+    assert prior[SLOTS["right"], 3].all() and not prior[SLOTS["left"]].any()
 
 
 def test_a_stated_share_of_priors_is_near_what_was_seen(tiny_set: Path) -> None:
