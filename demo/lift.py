@@ -7,7 +7,8 @@ squares move both wrists equally far in opposite directions, until they agree wi
 
     e = d - (b - a),   right = a - k e,   left = b + k e,   k = SIGMA_ROOT² / (2 SIGMA_ROOT² + SIGMA_RELATIVE²)
 
-All three are measured along the axis of the prediction (`digit.geometry.axis_of`).
+All three are measured along the axis of the prediction (`digit.geometry.axis_of`). Hands with crops of their own have
+no d (`demo.apart`): it is then taken for 0, as people hold both about equally far away, and errs by `SIGMA_APART_MM`.
 """
 
 from collections import deque
@@ -31,6 +32,7 @@ from digit.skeleton import JOINTS_PER_HAND, SIDES, WRIST
 
 SIGMA_ROOT_MM = 60.0
 SIGMA_RELATIVE_MM = 40.0
+SIGMA_APART_MM = 100.0
 #: Frames of the running median.
 WINDOW = 9
 
@@ -43,16 +45,19 @@ def intrinsics(shape: tuple[int, ...], focal_px: float | None, fov_deg: float) -
     return intrinsics_from_fov(width, height, fov_deg)
 
 
-def combined_roots_mm(right_mm: float, left_mm: float, relative_mm: float) -> np.ndarray:
+def combined_roots_mm(
+    right_mm: float, left_mm: float, relative_mm: float, sigma_mm: float = SIGMA_RELATIVE_MM
+) -> np.ndarray:
     """(2,) depths of the right and the left wrist from their own estimates and their relative depth (module's formula).
 
-    One nan takes the other hand's depth and the relative one; two stay nan.
+    ``sigma_mm`` is the error of the relative depth. One nan takes the other hand's depth and the relative one; two stay
+    nan.
     """
     if np.isnan(right_mm):
         return np.array([left_mm - relative_mm, left_mm])
     if np.isnan(left_mm):
         return np.array([right_mm, right_mm + relative_mm])
-    share = SIGMA_ROOT_MM**2 / (2 * SIGMA_ROOT_MM**2 + SIGMA_RELATIVE_MM**2)
+    share = SIGMA_ROOT_MM**2 / (2 * SIGMA_ROOT_MM**2 + sigma_mm**2)
     excess_mm = relative_mm - (left_mm - right_mm)
     return np.array([right_mm - share * excess_mm, left_mm + share * excess_mm])
 
@@ -76,7 +81,8 @@ class Lift:
     ) -> tuple[np.ndarray, np.ndarray]:
         """Joints in image pixels (42, 2) and in camera space (42, 3) mm.
 
-        A hand that is not ``present`` (2,) or whose joints give no depth is nan in camera space.
+        ``relative_mm`` is nan where nothing tells it. A hand that is not ``present`` (2,) or whose joints give no depth
+        is nan in camera space.
         """
         joints_px = apply_affine(image_from_crop, joints_2p5d[:, :2])
         axis = axis_of(depth_axis, image_from_crop, K)
@@ -93,13 +99,15 @@ class Lift:
                 known_mm.append(root_mm)
             if known_mm:
                 roots_mm[i] = median(known_mm)
-        if present.all():
+        if present.all() and isfinite(relative_mm):
             self._relative_mm.append(relative_mm)
-            wrists = along.reshape(both)[:, WRIST]
-            right_mm, left_mm = (roots_mm * wrists).tolist()
-            roots_mm = combined_roots_mm(right_mm, left_mm, median(self._relative_mm)) / wrists
         else:
             self._relative_mm.clear()
+        if present.all():
+            known = (median(self._relative_mm),) if self._relative_mm else (0.0, SIGMA_APART_MM)
+            wrists = along.reshape(both)[:, WRIST]
+            right_mm, left_mm = (roots_mm * wrists).tolist()
+            roots_mm = combined_roots_mm(right_mm, left_mm, *known) / wrists
         return joints_px, unproject(
             joints_px, camera_depths(pose[:, 2], np.repeat(roots_mm, JOINTS_PER_HAND), along), K
         )

@@ -21,12 +21,12 @@ def paint(image: np.ndarray, scene: Scene, options: OverlayOptions | None = None
     options = options or OverlayOptions()
     painted = np.array(image, order="C")
     # Where no hand was believed, parts are a face or a shirt.
-    if options.parts and scene.hands and scene.part_labels is not None and scene.image_from_crop is not None:
-        _paint_parts(painted, scene.part_labels, scene.image_from_crop, options.opacity)
+    for seen in scene.seen_crops if options.parts and scene.hands else ():
+        _paint_parts(painted, seen.part_labels, seen.image_from_crop, options.opacity)
     # So thick that it looks alike on every camera.
     thickness = max(1, round(image.shape[0] / 300))
-    if options.crop and scene.image_from_crop is not None:
-        outline = [_fixed_point(corner) for corner in crop_corners_px(scene.image_from_crop)]
+    for seen in scene.seen_crops if options.crop else ():
+        outline = [_fixed_point(corner) for corner in crop_corners_px(seen.image_from_crop)]
         cv2.polylines(painted, [np.array(outline, np.int32)], True, CROP_RGB, thickness, cv2.LINE_AA, _SUBPIXEL_BITS)
     for hand in scene.hands:
         _paint_hand(painted, hand, thickness, options)

@@ -24,6 +24,7 @@ from typing import Literal, Protocol
 import cv2
 import numpy as np
 
+from demo.apart import Answer, Look, answer_of, inside
 from demo.approach import Ahead, Approached, Approaching, InTurn, Standing
 from demo.crop import bbox_from_parts, cut, whole_frame_bbox
 from demo.detector import BackgroundDetector, Guess, PromptDetector, open_detector
@@ -32,7 +33,7 @@ from demo.lift import Lift, intrinsics
 from demo.records import Detection, Frame, Hand, Loaded, Scene, Side
 from demo.settings import Settings
 from demo.smoothing import Smoothing
-from demo.tracker import Tracker, clamped_square
+from demo.tracker import WELL_TRACKED, Tracker, clamped_square
 from digit.consensus import consensus
 from digit.geometry import apply_affine, invert_affine
 from digit.landmarker import prior_from_hands
@@ -50,8 +51,6 @@ AGREED_AT = 0.15
 AHEAD = 2
 #: Frames that the network has, one of them waiting. On rendered clips two do as well as one (`digit-lite.history.md`).
 UNDERWAY = 2
-#: Mean confidence of a hand that is tracked well: 98 % of the hands placed well on rendered crops lie above it.
-WELL_TRACKED = 0.4
 
 
 class Backend(Protocol):
@@ -72,6 +71,15 @@ class Backend(Protocol):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Given:
+    """What the network is given."""
+
+    crop: np.ndarray  # (256, 256, 3) uint8 RGB
+    prior: Prior | None
+    image_from_crop: np.ndarray  # (2, 3)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Underway:
     """A frame that the network is working on, or one without hands."""
 
@@ -80,10 +88,10 @@ class Underway:
     timings: "Timings"
     K: np.ndarray  # (3, 3)
     origin: CropOrigin
-    image_from_crop: np.ndarray | None  # (2, 3); None without hands
+    image_from_crop: np.ndarray | None  # (2, 3) around all hands; None without hands
     detections: tuple[Detection, ...]  # of the landmarker, where they stand in this frame
-    prior: Prior | None  # the same as the network took them
-    answer: Callable[[], Prediction] | None  # waits for the network; None without hands
+    prior: Prior | None  # the same in the crop around all hands
+    looks: tuple[Look, ...]  # what waits for the network: of one crop or of each hand's own; none without hands
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -91,7 +99,7 @@ class Settled:
     """A frame that the network has answered: where its hands are is known, its Scene is yet to be made."""
 
     underway: Underway
-    prediction: Prediction | None  # under the decided sides; None without hands
+    answer: Answer | None  # under the decided sides; None without hands
     present: np.ndarray  # (2,) bool: right, left
 
 
@@ -163,25 +171,36 @@ class Pipeline:
                 bbox, origin = self._search(frame.image), "segmentation"
         K = intrinsics(frame.image.shape, settings.focal_px, settings.fov_deg)
         if bbox is None:
-            return Underway(frame, settings, timings, K, "none", None, detections, None, None)
+            return Underway(frame, settings, timings, K, "none", None, detections, None, ())
+        with timings.stage("track"):
+            middles_px = [hand.joints_px.mean(axis=0) for hand in detections]
+            own = self._tracker.own_places(frame.image.shape, middles_px)
         with timings.stage("crop"):
-            crop, image_from_crop = cut(frame.image, bbox)
-            prior = prior_from_hands(detections, invert_affine(image_from_crop)) if settings.prior else None
+            around = self._given(frame.image, bbox, detections)
+            given = [self._given(frame.image, square, detections) for square in own] or [around]
         with timings.stage("predict"):  # only what the loop waits for counts, here and in `settle`
-            answer = self.backend.start(crop, prior)
-        return Underway(frame, settings, timings, K, origin, image_from_crop, detections, prior, answer)
+            looks = tuple(Look(one.image_from_crop, self.backend.start(one.crop, one.prior)) for one in given)
+        return Underway(frame, settings, timings, K, origin, around.image_from_crop, detections, around.prior, looks)
+
+    def _given(self, image: np.ndarray, bbox: np.ndarray, detections: Sequence[Detection]) -> Given:
+        crop, image_from_crop = cut(image, bbox)
+        seen = inside(detections, bbox)
+        prior = prior_from_hands(seen, invert_affine(image_from_crop)) if self.settings.prior else None
+        return Given(crop, prior, image_from_crop)
 
     def settle(self, underway: Underway) -> Settled:
         """Wait for the network, decide on the sides and follow the hands. Frames settle in the order of their time."""
-        if underway.answer is None or underway.image_from_crop is None:
+        if underway.image_from_crop is None:
             return Settled(underway, None, np.zeros(2, bool))
         with underway.timings.stage("predict"):
-            prediction = underway.answer()
+            answer = answer_of(underway.looks, underway.image_from_crop, underway.K)
         with underway.timings.stage("track"):
+            prediction = answer.prediction
             joints_px = apply_affine(underway.image_from_crop, prediction.joints_2p5d[:, :2])
             decision = self._handedness(joints_px, prediction.handedness, prediction.confidence)
             if decision.swapped:
-                prediction, joints_px = with_sides_swapped(prediction), joints_px[mirrored_joints()]
+                answer, joints_px = with_sides_swapped(answer), joints_px[mirrored_joints()]
+                prediction = answer.prediction
             self._tracker.update(joints_px, prediction.confidence, decision.present)
             sure = mean_confidence(prediction.confidence) >= WELL_TRACKED
             shown_px = joints_px.reshape(2, -1, 2)[decision.present]
@@ -191,18 +210,18 @@ class Pipeline:
             )
             if not self._tracker.tracking:
                 self._handedness, self._guesses = Handedness(), ()
-        return Settled(underway, prediction, decision.present)
+        return Settled(underway, answer, decision.present)
 
     def finish(self, settled: Settled) -> Scene:
         """Lift and smooth: the Scene of a settled frame."""
-        underway, prediction = settled.underway, settled.prediction
+        underway, answer = settled.underway, settled.answer
         frame, timings, K = underway.frame, underway.timings, underway.K
-        if prediction is None or underway.image_from_crop is None:
+        if answer is None or underway.image_from_crop is None:
             self._smoothing.reset()
             return self._scene(underway)
         with timings.stage("lift"):
             # Only what is shown: a crop that followed the landmarker's joints would answer itself.
-            prediction = consensus(prediction, underway.prior)
+            prediction = consensus(answer.prediction, underway.prior)
             hands_raw = self._lifted(prediction, settled.present, underway.image_from_crop, K)
         with timings.stage("smooth"):
             hands = self._smoothed(hands_raw, frame.time_ns, K, underway.settings.smooth)
@@ -214,6 +233,7 @@ class Pipeline:
             image_from_crop=underway.image_from_crop,
             part_labels=prediction.part_labels,
             crop_origin=underway.origin,
+            own_crops=answer.own_crops,
         )
 
     def close(self) -> None:
@@ -292,10 +312,12 @@ def agreed(detections: Sequence[Detection], hands_px: np.ndarray) -> bool:
     return bool((apart.diagonal() < AGREED_AT).all() or (apart[::-1].diagonal() < AGREED_AT).all())
 
 
-def with_sides_swapped(prediction: Prediction) -> Prediction:
+def with_sides_swapped(answer: Answer) -> Answer:
     """The same hands under the other names."""
     joints, parts = mirrored_joints(), mirrored_parts().astype(np.uint8)
-    return replace(
+    own_crops = (replace(seen, part_labels=parts[seen.part_labels]) for seen in reversed(answer.own_crops))
+    prediction = answer.prediction
+    prediction = replace(
         prediction,
         joints_2p5d=prediction.joints_2p5d[joints],
         confidence=prediction.confidence[joints],
@@ -303,6 +325,7 @@ def with_sides_swapped(prediction: Prediction) -> Prediction:
         handedness=prediction.handedness[::-1],
         root_depth_mm=-prediction.root_depth_mm,
     )
+    return Answer(prediction, tuple(own_crops))
 
 
 def open_pipeline(settings: Settings, tell: Tell) -> Pipeline:

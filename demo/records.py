@@ -46,6 +46,14 @@ class Hand:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class SeenCrop:
+    """One crop as the network saw it."""
+
+    image_from_crop: np.ndarray  # (2, 3) float64 affine
+    part_labels: np.ndarray  # (128, 128) uint8 over the crop
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Scene:
     """All that the loop knows about one frame: one row of a session."""
 
@@ -53,13 +61,21 @@ class Scene:
     hands: tuple[Hand, ...]  # none, one or two, right before left, smoothed if the loop smooths
     hands_raw: tuple[Hand, ...]  # the same hands before smoothing
     handedness: np.ndarray  # (2,) float32: probability of right, left, after hysteresis input
-    image_from_crop: np.ndarray | None  # (2, 3) float64 affine; None when nothing was looked at
+    image_from_crop: np.ndarray | None  # (2, 3) float64 affine of the crop around all; None when nothing was looked at
     part_labels: np.ndarray | None  # (128, 128) uint8 over the crop
     K: np.ndarray  # (3, 3) float64 intrinsics in pixels
     K_origin: Literal["focal", "field of view"]  # given by the user, or from an assumed field of view
     crop_origin: Literal["track", "detector", "segmentation", "none"]  # what placed the crop
     timings_ms: Mapping[str, float]  # stage -> milliseconds (track, detect, crop, predict, lift, smooth)
     emitted_ns: int  # when the loop finished this scene
+    own_crops: tuple[SeenCrop, ...] = ()  # the right and the left hand's, if the network saw each alone (`demo.apart`)
+
+    @property
+    def seen_crops(self) -> tuple[SeenCrop, ...]:
+        """What the network looked at: one crop around all hands, or each hand's own."""
+        if self.own_crops or self.image_from_crop is None or self.part_labels is None:
+            return self.own_crops
+        return (SeenCrop(self.image_from_crop, self.part_labels),)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,7 @@
 """Where to look next: one square crop around all hands, which follows the network's own last joints."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from demo.crop import bbox_around
@@ -23,6 +25,12 @@ ALONE_FRAMES, ALONE_MARGIN = 6, 1.5 * CROP_MARGIN
 #: A box that moves or grows by this share of its side is followed at once; less is smoothed, down to `_SLOWEST`.
 FOLLOWED_AT_ONCE = 0.15
 _SLOWEST = 0.15
+#: Two hands get crops of their own when so much of the larger one's size lies between them, and one again when less
+#: does. These are wide: a hand that moves leaves a crop that is only as large as itself sooner than one around two.
+APART_AT, MET_AT = 0.3, 0.15
+OWN_MARGIN = 1.6
+#: Mean confidence of a hand that is tracked well: 98 % of the hands placed well on rendered crops lie above it.
+WELL_TRACKED = 0.4
 #: Smallest side of a crop in pixels, and largest over the picture's longer side.
 MIN_SIDE_PX = 32.0
 MAX_SIDE = 1.5
@@ -39,6 +47,8 @@ class Tracker:
         self._sighted_px = np.empty((0, 2))
         self._sighted_left = 0
         self._bbox: np.ndarray | None = None
+        self._own: tuple[np.ndarray, ...] = ()  # the last boxes of two hands apart
+        self._both = self._sure = False  # both hands are there; they are tracked well
         self._unsure = 0
         self._alone: int | None = 0  # frames with one hand since the track began; None once there were two
 
@@ -63,6 +73,26 @@ class Tracker:
         self._bbox = _followed(self._bbox if self.tracking else None, square)
         return self._bbox
 
+    def own_places(self, shape: tuple[int, ...], seen_px: Sequence[np.ndarray] = ()) -> tuple[np.ndarray, ...]:
+        """(4,) each: a square box around the right and one around the left hand, while they are apart; else none.
+
+        They begin with hands that are both tracked well, and end when one has left: an own crop tells that best. The
+        detector's hands, of which ``seen_px`` (2,) are the middles, must be these two: one crop looks at others too.
+        """
+        own = self._own_squares(shape)
+        own = own if all(any(holds(square, at) for square in own) for at in seen_px) else []
+        self._own = tuple(_followed(*boxes) for boxes in zip(self._own or (None, None), own, strict=False))
+        return self._own
+
+    def _own_squares(self, shape: tuple[int, ...]) -> list[np.ndarray]:
+        hands = [hand_px[np.isfinite(hand_px).all(axis=1)] for hand_px in self._hands_px]
+        told, far = (self._both, MET_AT) if self._own else (self._sure, APART_AT)
+        if not told or not all(map(len, hands)) or gap(*hands) < far:
+            return []
+        steps = np.where(self._unseen[:, None] == 0, self._steps_px, 0.0)
+        ways = [np.concatenate([hand, hand + step]) for hand, step in zip(hands, steps, strict=True)]
+        return [clamped_square(bbox_around(way), shape, OWN_MARGIN) for way in ways]
+
     def update(self, joints_px: np.ndarray, confidence: np.ndarray, present: np.ndarray) -> None:
         """Take the network's answer: joints (42, 2) in image pixels, confidence (42,) and presence (2,)."""
         counted = np.repeat(present, JOINTS_PER_HAND)
@@ -85,6 +115,8 @@ class Tracker:
                 self._steps_px[side] = self._step(hand_px, side)
                 self._hands_px[side] = hand_px
                 self._unseen[side] = 0
+        self._both = bool(present.all())
+        self._sure = self._both and bool(mean_confidence(confidence).min() >= WELL_TRACKED)
         self.tracking = True
 
     def _step(self, hand_px: np.ndarray, side: int) -> np.ndarray:
@@ -100,8 +132,20 @@ class Tracker:
 
     def lose(self) -> None:
         """Forget the hands; the detector has to find them again."""
-        self.tracking, self._unsure, self._bbox, self._alone = False, 0, None, 0
+        self.tracking = self._both = self._sure = False
+        self._unsure, self._bbox, self._own, self._alone = 0, None, (), 0
         self._unseen[:] = REMEMBERED_FRAMES
+
+
+def gap(one_px: np.ndarray, other_px: np.ndarray) -> float:
+    """How far two hands (N, 2) are apart, box from box, in sizes of the larger one; below zero they meet."""
+    low, high = np.stack([(hand.min(axis=0), hand.max(axis=0)) for hand in (one_px, other_px)], axis=1)
+    return float((low - high[::-1]).max() / max((high - low).max(), 1.0))
+
+
+def holds(bbox: np.ndarray, point_px: np.ndarray) -> bool:
+    """Whether a box (4,) holds a point (2,)."""
+    return bool(((bbox[:2] <= point_px) & (point_px < bbox[:2] + bbox[2:])).all())
 
 
 def clamped_square(bbox: np.ndarray, shape: tuple[int, ...], margin: float = CROP_MARGIN) -> np.ndarray:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from demo.records import Frame, Hand, Scene
+from demo.records import Frame, Hand, Scene, SeenCrop
 
 VERSION = 1
 INFO, SCENES, VIDEO = "info.json", "scenes.arrow", "video.mkv"
@@ -49,6 +49,13 @@ _HAND = pa.struct(
     ]
 )
 
+_SEEN_CROP = pa.struct(
+    [
+        _field("image_from_crop", pa.list_(pa.float64(), 6), "2×3 affine from crop pixels to image pixels", "px"),
+        _field("part_labels", pa.binary(), "zlib of 128 rows of 128 uint8: part class over the crop"),
+    ]
+)
+
 #: The fields of `demo.records.Scene`, arrays flattened row by row. Joints are in InterHand2.6M order.
 SCHEMA = pa.schema(
     [
@@ -68,6 +75,7 @@ SCHEMA = pa.schema(
         _field("K_origin", pa.string(), "focal (given) or field of view (assumed)"),
         _field("crop_origin", pa.string(), "what placed the crop"),
         _field("timings_ms", pa.map_(pa.string(), pa.float64()), "time by stage of the loop", "ms"),
+        _field("own_crops", pa.list_(_SEEN_CROP), "of the right and the left hand, if the network saw each alone"),
     ],
     metadata={"format": "digit-live session", "version": str(VERSION)},
 )
@@ -88,32 +96,46 @@ def row_from_scene(scene: Scene, video_ms: int | None, wall_ns: int) -> dict[str
         "hands_raw": [_row_from_hand(hand) for hand in scene.hands_raw],
         "handedness": scene.handedness.tolist(),
         "image_from_crop": _flat(scene.image_from_crop),
-        "part_labels": None if scene.part_labels is None else zlib.compress(scene.part_labels.tobytes(), 1),
+        "part_labels": None if scene.part_labels is None else _packed(scene.part_labels),
         "K": _flat(scene.K),
         "K_origin": scene.K_origin,
         "crop_origin": scene.crop_origin,
         "timings_ms": list(scene.timings_ms.items()),
+        "own_crops": [
+            {"image_from_crop": _flat(seen.image_from_crop), "part_labels": _packed(seen.part_labels)}
+            for seen in scene.own_crops
+        ],
     }
 
 
 def scene_from_row(row: Mapping[str, Any], image: np.ndarray) -> Scene:
     """The Scene of a row, around its (H, W, 3) uint8 RGB picture."""
     labels = row["part_labels"]
-    if labels is not None:
-        labels = np.frombuffer(zlib.decompress(labels), np.uint8).reshape(PART_CELLS, PART_CELLS)
     return Scene(
         frame=Frame(row["index"], row["time_ns"], image),
         hands=tuple(_hand_from_row(hand) for hand in row["hands"]),
         hands_raw=tuple(_hand_from_row(hand) for hand in row["hands_raw"]),
         handedness=_array(row["handedness"], np.float32),
         image_from_crop=None if row["image_from_crop"] is None else _array(row["image_from_crop"], np.float64, 2, 3),
-        part_labels=labels,
+        part_labels=None if labels is None else _unpacked(labels),
         K=_array(row["K"], np.float64, 3, 3),
         K_origin=row["K_origin"],
         crop_origin=row["crop_origin"],
         timings_ms=MappingProxyType(dict(row["timings_ms"])),
         emitted_ns=row["emitted_ns"],
+        own_crops=tuple(
+            SeenCrop(_array(seen["image_from_crop"], np.float64, 2, 3), _unpacked(seen["part_labels"]))
+            for seen in row.get("own_crops") or ()  # which sessions of older versions do not have
+        ),
     )
+
+
+def _packed(part_labels: np.ndarray) -> bytes:
+    return zlib.compress(part_labels.tobytes(), 1)
+
+
+def _unpacked(packed: bytes) -> np.ndarray:
+    return np.frombuffer(zlib.decompress(packed), np.uint8).reshape(PART_CELLS, PART_CELLS)
 
 
 def _row_from_hand(hand: Hand) -> dict[str, Any]:

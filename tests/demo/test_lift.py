@@ -56,6 +56,13 @@ def test_two_adult_hands_stand_where_they_are() -> None:
     assert lifted_mm == pytest.approx(joints_mm, abs=0.5)
 
 
+def test_unknown_relative_depth_is_probably_small() -> None:
+    joints_2p5d, _ = pose(500, 620)
+    _, lifted_mm = Lift()(joints_2p5d, np.ones(42), math.nan, np.array([True, True]), AS_IS, K)
+    # 60² / (2 · 60² + 100²) = 3600 / 17200 of the 120 mm.
+    assert lifted_mm[[WRIST, 21 + WRIST], 2] == pytest.approx([525.1, 594.9], abs=0.5)
+
+
 def test_an_absent_hand_is_nan_and_its_median_is_forgotten() -> None:
     lift, both, right = Lift(), np.array([True, True]), np.array([True, False])
     near, _ = pose(500, 500)

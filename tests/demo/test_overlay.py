@@ -7,7 +7,7 @@ from demo.approach import InTurn
 from demo.overlay import crop_corners_px, paint
 from demo.palette import JOINT_RGB, PART_RGB
 from demo.pipeline import Pipeline
-from demo.records import Frame, Scene
+from demo.records import Frame, Scene, SeenCrop
 from demo.settings import OverlayOptions, Settings
 from digit.skeleton import FIRST_PART, PARTS_PER_HAND
 from tests.demo.scripted import ColourBackend, ColourDetector, draw_hands
@@ -97,6 +97,20 @@ def test_far_outside_joints_and_a_tiny_picture_do_no_harm(scene: Scene) -> None:
     wild = replace(scene, hands=(hand,), image_from_crop=np.array([[1.0, 0, 5000], [0, 1.0, 5000]]))
     assert not (paint(scene.frame.image, wild, OverlayOptions(crop=True)) != scene.frame.image).any()
     assert paint(scene.frame.image[:1, :1], scene, OverlayOptions(crop=True)).shape == (1, 1, 3)
+
+
+def test_hands_that_were_seen_alone_are_painted_from_their_own_crops(scene: Scene) -> None:
+    assert scene.image_from_crop is not None and scene.part_labels is not None
+    corner = SeenCrop(np.array([[0.25, 0, 10], [0, 0.25, 20]]), np.full((128, 128), FIRST_PART["left"], np.uint8))
+    other = replace(corner, image_from_crop=np.array([[0.25, 0, 210], [0, 0.25, 220]]))
+    apart = replace(scene, own_crops=(corner, other))
+    rows, columns = np.nonzero(changed(apart, replace(NOTHING, parts=True)))
+    assert (rows.min(), columns.min()) == pytest.approx((20, 10), abs=1)
+    assert (rows.max(), columns.max()) == pytest.approx((284, 274), abs=1)
+    assert not changed(apart, replace(NOTHING, parts=True))[20:80, 100:200].any()  # between the two
+    assert changed(apart, replace(NOTHING, crop=True)).any()
+    nobody = replace(apart, hands=())
+    assert not changed(nobody, replace(NOTHING, parts=True)).any()
 
 
 def test_corners_are_the_outer_edges_of_the_crop() -> None:

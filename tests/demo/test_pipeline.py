@@ -5,15 +5,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from demo.apart import Answer
 from demo.approach import FOLLOWED_WELL, LOOK_EVERY_ALONE, LOOK_EVERY_CALM, LOOK_EVERY_NO_PRIOR, InTurn
 from demo.detector import NOWHERE, Sighting, Whereabouts
 from demo.handedness import ENTER_FRAMES, LEAVE_FRAMES
 from demo.pipeline import Pipeline, agreed, with_sides_swapped
 from demo.prior import Carrier
-from demo.records import Frame, Scene
+from demo.records import Frame, Scene, SeenCrop
 from demo.settings import Settings
 from digit.geometry import project
 from digit.prediction import Prediction
+from digit.skeleton import FIRST_PART, SIDES, SLOTS
 from tests.demo.scripted import ColourBackend, ColourDetector, draw_hands
 
 RIGHT, LEFT = (110.0, 90.0), (210.0, 80.0)
@@ -27,7 +29,7 @@ class Flipping(ColourBackend):
 
     def __call__(self, crop: np.ndarray, prior: np.ndarray | None = None) -> Prediction:
         prediction = super().__call__(crop, prior)
-        return with_sides_swapped(prediction) if self.flips else prediction
+        return with_sides_swapped(Answer(prediction)).prediction if self.flips else prediction
 
 
 def frame(index: int, **centres: tuple[float, float]) -> Frame:
@@ -52,6 +54,31 @@ def test_found_by_the_detector_then_tracked() -> None:
         assert set(scene.timings_ms) == {"detect", "track", "crop", "predict", "lift", "smooth"}
         assert scene.part_labels is not None
         assert len(np.unique(scene.part_labels)) == 3
+
+
+def test_each_of_two_hands_apart_is_looked_at_in_its_own_crop() -> None:
+    backend = ColourBackend()
+    pipeline = Pipeline(Settings(), backend, InTurn(ColourDetector()))
+    for i in range(4):
+        looked = len(backend.priors)
+        scene = pipeline(frame(i, right=(60, 100), left=(260, 80)))
+        assert len(backend.priors) - looked == (1 if i == 0 else 2)  # the detector's hands are not yet the network's
+        assert sides(scene) == ["right", "left"]
+        assert scene.hands[0].joints_px.mean(axis=0) == pytest.approx((60, 100), abs=7)
+        assert scene.hands[1].joints_px.mean(axis=0) == pytest.approx((260, 80), abs=7)
+        assert scene.image_from_crop is not None
+        left, right = scene.image_from_crop @ [0, 0, 1], scene.image_from_crop @ [256, 256, 1]
+        assert left[0] < 60 and right[0] > 260  # the crop around both
+        assert [seen.image_from_crop[0, 0] < 0.3 for seen in scene.own_crops] == ([True, True] if i else [])
+    for prior, at in zip(backend.priors[-2:], ("right", "left"), strict=True):
+        assert prior is not None
+        assert prior[SLOTS[at], 3].all() and prior[:, 3].sum() == 21
+    for i in range(4, 10):
+        scene = pipeline(frame(i, right=RIGHT, left=(RIGHT[0] + 32, RIGHT[1])))
+    assert sides(scene) == ["right", "left"]
+    looked = len(backend.priors)
+    pipeline(frame(10, right=RIGHT, left=(RIGHT[0] + 32, RIGHT[1])))
+    assert len(backend.priors) - looked == 1
 
 
 def test_every_frame_is_answered_when_there_is_no_hand() -> None:
@@ -183,7 +210,16 @@ def test_close_closes_both() -> None:
 
 def test_swapping_the_sides_twice_is_nothing() -> None:
     prediction = ColourBackend()(draw_hands(256, 256, right=(80, 128), left=(180, 128)))
-    back = with_sides_swapped(with_sides_swapped(prediction))
+    right, left = (np.where(prediction.part_labels == FIRST_PART[side], FIRST_PART[side], 0) for side in SIDES)
+    own_crops = (SeenCrop(np.eye(2, 3), right), SeenCrop(2 * np.eye(2, 3), left))
+    other = with_sides_swapped(Answer(prediction, own_crops))
+    assert [seen.image_from_crop[0, 0] for seen in other.own_crops] == [2, 1]
+    assert set(np.unique(other.own_crops[0].part_labels)) == {0, FIRST_PART["right"]}
+    answer = with_sides_swapped(other)
+    for seen, before in zip(answer.own_crops, own_crops, strict=True):
+        assert (seen.part_labels == before.part_labels).all()
+        assert (seen.image_from_crop == before.image_from_crop).all()
+    back = answer.prediction
     assert (back.joints_2p5d == prediction.joints_2p5d).all()
     assert (back.part_labels == prediction.part_labels).all()
     assert (back.handedness == prediction.handedness).all()

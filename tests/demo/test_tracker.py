@@ -6,13 +6,19 @@ from hypothesis import strategies as st
 from demo.tracker import (
     ALONE_FRAMES,
     ALONE_MARGIN,
+    APART_AT,
     LOST_FRAMES,
     MAX_SIDE,
+    MET_AT,
     MIN_SIDE_PX,
+    OWN_MARGIN,
     REMEMBERED_FRAMES,
     SIGHTED_FRAMES,
+    WELL_TRACKED,
     Tracker,
     clamped_square,
+    gap,
+    holds,
 )  # fmt: skip
 from digit.geometry import CROP_MARGIN
 from tests.demo.scripted import SHAPE
@@ -175,3 +181,66 @@ def test_clamped_squares_are_sensible(corner: list[float], size: list[float]) ->
     assert MIN_SIDE_PX <= bbox[2] * (1 + 1e-9) <= MAX_SIDE * 1280 * (1 + 2e-9)
     assert (centre >= -1e-6).all()
     assert (centre <= [1279 + 1e-6, 719 + 1e-6]).all()
+
+
+def test_hands_apart_get_a_crop_each_until_they_meet() -> None:
+    tracker = Tracker()
+    size_px, width_px = np.ptp(joints((0, 0))[:21], axis=0)[::-1]
+    seen = []
+    for share in (0.8 * APART_AT, 1.2 * APART_AT, 1.2 * MET_AT, 0.8 * MET_AT, 1.2 * MET_AT):
+        points = joints((400, 300), (400 + width_px + share * size_px, 300))
+        assert gap(points[:21], points[21:]) == pytest.approx(share)
+        tracker.update(points, SURE, BOTH)
+        tracker.update(points, SURE, BOTH)  # they stand still
+        own = tracker.own_places(SHAPE_OF_FRAME)
+        seen.append(len(own))
+        for square, hand in zip(own, (points[:21], points[21:]), strict=False):
+            assert covers(square, hand)
+            assert square[2] == pytest.approx(OWN_MARGIN * size_px, rel=0.02)
+    assert seen == [0, 2, 2, 0, 0]
+
+
+def test_own_crops_are_for_hands_that_are_tracked_well_and_all_there_are() -> None:
+    points = joints((300, 300), (900, 300))
+    unsure = np.repeat([0.9, 0.9 * WELL_TRACKED], 21)
+
+    def own_after(confidence: np.ndarray, present: np.ndarray, *seen: tuple[float, float]) -> int:
+        tracker = Tracker()
+        tracker.update(points, SURE, BOTH)
+        tracker.update(points, confidence, present)
+        return len(tracker.own_places(SHAPE_OF_FRAME, [np.array(at) for at in seen]))
+
+    assert own_after(SURE, BOTH) == 2
+    assert own_after(SURE, BOTH, (310, 290), (880, 310)) == 2
+    assert own_after(unsure, BOTH) == 0
+    assert own_after(SURE, RIGHT_ONLY) == 0
+    assert own_after(SURE, BOTH, (310, 290), (600, 600)) == 0
+
+
+def test_own_crops_last_until_a_hand_has_left() -> None:
+    """Its own crop is where to see that; what it then shows is no reason to look less closely."""
+    tracker = Tracker()
+    points, gone = joints((300, 300), (900, 300)), np.repeat([0.9, 0.01], 21)
+    tracker.update(points, SURE, BOTH)
+    assert len(tracker.own_places(SHAPE_OF_FRAME)) == 2
+    tracker.update(points, gone, BOTH)
+    own = tracker.own_places(SHAPE_OF_FRAME)
+    assert len(own) == 2
+    assert covers(own[1], points[21:])
+    tracker.update(points, gone, RIGHT_ONLY)
+    assert tracker.own_places(SHAPE_OF_FRAME) == ()
+
+
+def test_a_lost_track_has_no_own_crops() -> None:
+    tracker = Tracker()
+    tracker.update(joints((300, 300), (900, 300)), SURE, BOTH)
+    assert len(tracker.own_places(SHAPE_OF_FRAME)) == 2
+    tracker.lose()
+    assert tracker.own_places(SHAPE_OF_FRAME) == ()
+
+
+def test_a_box_holds_what_is_in_it() -> None:
+    box = np.array([10.0, 20, 30, 30])
+    assert holds(box, np.array([10, 20]))
+    assert not holds(box, np.array([40, 30]))
+    assert not holds(box, np.array([20, 19]))

@@ -7,7 +7,7 @@ import numpy as np
 
 from demo.recording.info import new_info
 from demo.recording.writer import SessionWriter
-from demo.records import Frame, Scene
+from demo.records import Frame, Scene, SeenCrop
 from demo.settings import Settings
 from tests.gui.hands import scene
 
@@ -39,8 +39,14 @@ def scenes(n: int, height: int = 90, width: int = 160) -> list[Scene]:
         hands = tuple(replace(hand, joints_mm=hand.joints_mm + np.float32(0.25)) for hand in whole.hands)
         time_ns = START_NS + i * STEP_NS
         frame = Frame(2 * i, time_ns, picture(i, height, width))  # every other frame was inferred
-        made.append(replace(whole, frame=frame, hands=hands, emitted_ns=time_ns + 40_000_000))
+        made.append(replace(whole, frame=frame, hands=hands, emitted_ns=time_ns + 40_000_000, own_crops=own_crops(i)))
     return made
+
+
+def own_crops(i: int) -> tuple[SeenCrop, ...]:
+    """Of every third Scene: two."""
+    labels = (np.arange(128 * 128).reshape(128, 128) % 33).astype(np.uint8)
+    return tuple(SeenCrop(np.array([[0.2, 0, i], [0, 0.2, at]]), labels) for at in (10, 40)) if i % 3 == 0 else ()
 
 
 def record(folder: Path, made: list[Scene], **info: object) -> Path:
@@ -66,4 +72,7 @@ def assert_same(a: Scene, b: Scene) -> None:
         x, y = getattr(a, name), getattr(b, name)
         assert (x is None) == (y is None)
         assert x is None or (x.shape == y.shape and (x == y).all())
+    for x, y in zip(a.own_crops, b.own_crops, strict=True):
+        assert (x.image_from_crop == y.image_from_crop).all()
+        assert x.part_labels.dtype == y.part_labels.dtype == np.uint8 and (x.part_labels == y.part_labels).all()
     assert (a.K_origin, a.crop_origin, dict(a.timings_ms)) == (b.K_origin, b.crop_origin, dict(b.timings_ms))

@@ -2,6 +2,7 @@
 
 import json
 import zlib
+from dataclasses import replace
 from pathlib import Path
 
 import av
@@ -9,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from demo.recording.format import row_from_scene, scene_from_row
 from demo.recording.info import Info, new_info, read_info
 from demo.recording.reader import read_session
 from demo.recording.video import fitted, unfitted
@@ -41,6 +43,13 @@ def test_scenes_come_back_exactly(folder: Path, made: list[Scene]) -> None:
         assert not a.frame.image.flags.writeable
 
 
+def test_rows_of_older_versions_have_no_own_crops(made: list[Scene]) -> None:
+    row = row_from_scene(made[0], 0, 0)
+    del row["own_crops"]
+    back = scene_from_row(row, made[0].frame.image)
+    assert_same(back, replace(made[0], own_crops=()))
+
+
 def test_any_row_has_its_own_picture(folder: Path) -> None:
     session = read_session(folder)
     for row in (0, 7, 39, 21):
@@ -61,6 +70,9 @@ def test_a_naive_reader_sees_the_same_numbers(folder: Path, made: list[Scene]) -
             assert told["joints_px"] == true.joints_px.reshape(-1).tolist()
         if scene.part_labels is not None:
             assert zlib.decompress(row["part_labels"]) == scene.part_labels.tobytes()
+        for told, true in zip(row["own_crops"], scene.own_crops, strict=True):
+            assert told["image_from_crop"] == true.image_from_crop.reshape(-1).tolist()
+            assert zlib.decompress(told["part_labels"]) == true.part_labels.tobytes()
     with av.open(str(folder / "video.mkv")) as video:
         times_ms = [round(float(frame.time) * 1000) for frame in video.decode(video=0)]
     assert times_ms == [row["video_ms"] for row in table.to_pylist()]
