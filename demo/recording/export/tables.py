@@ -76,7 +76,8 @@ def write_jsonl(session: Session, target: Path, progress: Progress) -> None:
     with open(target, "w", encoding="utf-8") as file:
         for i in range(len(session)):
             row = session.row(i)
-            row.pop("part_labels")
+            for seen in (row, *(row.get("own_crops") or ())):
+                seen.pop("part_labels")
             for name in ("hands", "hands_raw"):
                 for hand in row[name]:
                     for quantity, width in (("joints_px", 2), ("joints_mm", 3)):

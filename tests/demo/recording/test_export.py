@@ -23,7 +23,7 @@ from demo.streams.openxr import JOINTS as OPENXR_JOINTS
 from demo.streams.solver import solve
 from digit.errors import UserError
 from digit.skeleton import JOINTS, SIDES
-from tests.demo.recording.scenes import record, scenes
+from tests.demo.recording.scenes import own_crops, record, scenes
 
 MADE = scenes(24)
 
@@ -71,7 +71,9 @@ def test_jsonl(session: Session, expected: dict[str, np.ndarray], tmp_path: Path
     lines = export(session, "jsonl", tmp_path / "out.jsonl").read_text(encoding="utf-8").splitlines()
     assert len(lines) == 24
     for i, line in enumerate(lines):
-        for hand in json.loads(line)["hands"]:
+        row = json.loads(line)
+        assert [list(seen) for seen in row["own_crops"]] == [["image_from_crop"]] * len(own_crops(i))
+        for hand in row["hands"]:
             n = SIDES.index(hand["side"])
             assert (np.array(hand["joints_mm"], np.float32) == expected["joints_mm"][i, n]).all()
 
