@@ -1,7 +1,9 @@
 """Micro-batches for this process, from folders or rendered on the fly."""
 
+import os
 import signal
 from collections.abc import Iterator
+from multiprocessing.util import Finalize
 from typing import Any
 
 import torch
@@ -23,7 +25,7 @@ def micro_batches(
         num_workers=workers,
         persistent_workers=workers > 0,
         pin_memory=process.device.type == "cuda",
-        worker_init_fn=leave_stopping_to_the_trainer,
+        worker_init_fn=begin_worker,
         **options,
     )
     for batch in loader:
@@ -40,8 +42,12 @@ def ready(batch: Batch, device: torch.device) -> Batch:
     }
 
 
-def leave_stopping_to_the_trainer(_: int) -> None:
-    """A key press, or a scheduler, may signal all processes; the workers end with the one that they serve."""
+def begin_worker(_: int) -> None:
+    """A key press, or a scheduler, may signal all processes; the workers end with the one that they serve.
+
+    They end without C++'s destructors, in which one in many aborted: a driver that drew may still have threads then.
+    """
+    Finalize(None, os._exit, args=(0,), exitpriority=-100)  # after all that multiprocessing itself still has to do
     for told in (signal.SIGINT, signal.SIGTERM):
         signal.signal(told, signal.SIG_IGN)
     torch.set_num_threads(1)
