@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from demo.crop import crop_from_cells, holds
 from demo.records import Detection, SeenCrop
 from digit.geometry import (
     apply_affine,
@@ -20,7 +21,7 @@ from digit.geometry import (
     root_depth_from_bones,
     unproject,
 )
-from digit.prediction import CROP_SIZE, Prediction
+from digit.prediction import Prediction
 from digit.skeleton import BACKGROUND, FIRST_PART, JOINTS_PER_HAND, PARTS_PER_HAND, SIDES, SLOTS, WRIST, mirrored_parts
 
 #: No probability counts as nearer to 0 than this.
@@ -45,9 +46,7 @@ class Answer:
 
 def inside(detections: Sequence[Detection], bbox: np.ndarray) -> tuple[Detection, ...]:
     """The hands whose middle lies in a box (4,)."""
-    low, high = bbox[:2], bbox[:2] + bbox[2:]
-    middles = [hand.joints_px.mean(axis=0) for hand in detections]
-    return tuple(h for h, at in zip(detections, middles, strict=True) if ((low <= at) & (at < high)).all())
+    return tuple(hand for hand in detections if holds(bbox, hand.joints_px.mean(axis=0)))
 
 
 def answer_of(looks: Sequence[Look], image_from_crop: np.ndarray, K: np.ndarray) -> Answer:
@@ -150,8 +149,7 @@ def _of_side(prediction: Prediction, side: str) -> _Hand:
 
 def _cells_from(own_from: np.ndarray, crop_from_image: np.ndarray, size: int) -> np.ndarray:
     """(2, 3) affine from the cells of a hand's own crop, of that ``image_from_crop``, to those of another."""
-    cell_px = CROP_SIZE / size
-    crop_from_cell = np.array([[cell_px, 0, (cell_px - 1) / 2], [0, cell_px, (cell_px - 1) / 2], [0, 0, 1]])
+    crop_from_cell = crop_from_cells(size)
     crop_from_own = _homogeneous(crop_from_image) @ _homogeneous(own_from)
     return (np.linalg.inv(crop_from_cell) @ crop_from_own @ crop_from_cell)[:2]
 

@@ -19,6 +19,11 @@ def bbox_around(points_px: np.ndarray) -> np.ndarray:
     return np.r_[low, high - low]
 
 
+def holds(bbox: np.ndarray, point_px: np.ndarray) -> bool:
+    """Whether a box (4,) holds a point (2,)."""
+    return bool(((bbox[:2] <= point_px) & (point_px < bbox[:2] + bbox[2:])).all())
+
+
 def whole_frame_bbox(image: np.ndarray) -> np.ndarray:
     """(4,) the smallest square that holds the whole picture, around its centre."""
     height, width = image.shape[:2]
@@ -33,6 +38,12 @@ def bbox_from_parts(part_labels: np.ndarray, image_from_crop: np.ndarray) -> np.
     cell_px = CROP_SIZE / part_labels.shape[0]
     corners = np.percentile(np.c_[columns, rows] * cell_px, _SPECKS, axis=0)
     return bbox_around(apply_affine(image_from_crop, corners))
+
+
+def crop_from_cells(size: int) -> np.ndarray:
+    """(3, 3) affine, homogeneous, from the cells of a segmentation of ``size`` to a side to the crop's pixels."""
+    cell_px = CROP_SIZE / size
+    return np.array([[cell_px, 0, (cell_px - 1) / 2], [0, cell_px, (cell_px - 1) / 2], [0, 0, 1]])
 
 
 def cut(image: np.ndarray, bbox: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

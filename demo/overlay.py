@@ -3,6 +3,7 @@
 import cv2
 import numpy as np
 
+from demo.crop import crop_from_cells
 from demo.palette import CROP_RGB, JOINT_RGB, PART_RGB
 from demo.records import Hand, Scene
 from demo.settings import OverlayOptions
@@ -47,9 +48,7 @@ def _paint_parts(image: np.ndarray, part_labels: np.ndarray, image_from_crop: np
     right, bottom = np.clip(np.ceil(corners_px.max(axis=0)).astype(int) + 1, 0, [width, height])
     if left >= right or top >= bottom:
         return
-    cell_px = CROP_SIZE / part_labels.shape[0]
-    crop_from_cell = np.array([[cell_px, 0, (cell_px - 1) / 2], [0, cell_px, (cell_px - 1) / 2], [0, 0, 1]])
-    area_from_cell = image_from_crop @ crop_from_cell - [[0, 0, left], [0, 0, top]]
+    area_from_cell = image_from_crop @ crop_from_cells(len(part_labels)) - [[0, 0, left], [0, 0, top]]
     size = (int(right - left), int(bottom - top))
     # Colours and what they leave of the picture are both premultiplied, so that edges blend without a dark seam.
     colour = (PART_RGB * opacity).round().astype(np.uint8)[part_labels]

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from demo.crop import bbox_around
+from demo.crop import bbox_around, holds
 from demo.handedness import NOTHING_AT, mean_confidence
 from digit.geometry import CROP_MARGIN, square_bbox
 from digit.skeleton import JOINTS_PER_HAND
@@ -141,11 +141,6 @@ def gap(one_px: np.ndarray, other_px: np.ndarray) -> float:
     """How far two hands (N, 2) are apart, box from box, in sizes of the larger one; below zero they meet."""
     low, high = np.stack([(hand.min(axis=0), hand.max(axis=0)) for hand in (one_px, other_px)], axis=1)
     return float((low - high[::-1]).max() / max((high - low).max(), 1.0))
-
-
-def holds(bbox: np.ndarray, point_px: np.ndarray) -> bool:
-    """Whether a box (4,) holds a point (2,)."""
-    return bool(((bbox[:2] <= point_px) & (point_px < bbox[:2] + bbox[2:])).all())
 
 
 def clamped_square(bbox: np.ndarray, shape: tuple[int, ...], margin: float = CROP_MARGIN) -> np.ndarray:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from demo.crop import bbox_around, bbox_from_parts, cut, whole_frame_bbox
+from demo.crop import bbox_around, bbox_from_parts, crop_from_cells, cut, holds, whole_frame_bbox
 from digit.geometry import affine_from_bbox, apply_affine, invert_affine
 from tests.demo.scripted import ColourBackend, discs, draw_hands
 
@@ -45,3 +45,17 @@ def test_the_segmentation_of_the_whole_frame_finds_the_hands() -> None:
     assert bbox is not None
     assert bbox == pytest.approx(bbox_around(np.array([[96, 66], [234, 144]])), abs=10)
     assert bbox_from_parts(np.zeros((128, 128), np.uint8), image_from_crop) is None
+
+
+def test_a_box_holds_what_is_in_it() -> None:
+    box = np.array([10.0, 20, 30, 30])
+    assert holds(box, np.array([10, 20]))
+    assert not holds(box, np.array([40, 30]))
+    assert not holds(box, np.array([20, 19]))
+
+
+def test_the_outer_edges_of_the_cells_are_those_of_the_crop() -> None:
+    for size in (64, 128, 256):
+        first, last = (crop_from_cells(size) @ [at, at, 1] for at in (-0.5, size - 0.5))
+        assert first.tolist() == [-0.5, -0.5, 1]
+        assert last.tolist() == [255.5, 255.5, 1]

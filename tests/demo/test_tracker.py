@@ -18,7 +18,6 @@ from demo.tracker import (
     Tracker,
     clamped_square,
     gap,
-    holds,
 )  # fmt: skip
 from digit.geometry import CROP_MARGIN
 from tests.demo.scripted import SHAPE
@@ -237,10 +236,3 @@ def test_a_lost_track_has_no_own_crops() -> None:
     assert len(tracker.own_places(SHAPE_OF_FRAME)) == 2
     tracker.lose()
     assert tracker.own_places(SHAPE_OF_FRAME) == ()
-
-
-def test_a_box_holds_what_is_in_it() -> None:
-    box = np.array([10.0, 20, 30, 30])
-    assert holds(box, np.array([10, 20]))
-    assert not holds(box, np.array([40, 30]))
-    assert not holds(box, np.array([20, 19]))
