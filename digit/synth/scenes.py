@@ -211,14 +211,15 @@ def _in_camera(
     bend = 0.0 if straight else bend
     distance = float(np.exp(rng.uniform(np.log(250), np.log(1200))))
     slope = (rng.normal(0, 0.36, 2) * (1.0, 0.7)).clip(-0.8, 0.8) * reach
-    joints = np.concatenate([*(h.joints_mm for h in hands.values()), np.empty((0, 3)) if gone is None else gone])
+    absent = [] if gone is None else [gone]
+    joints = np.concatenate([*(h.joints_mm for h in hands.values()), *absent])
     middle = (joints.min(axis=0) + joints.max(axis=0)) / 2
     nearest = float((joints[:, 2] - middle[2]).min())
     distance = max(distance, 140.0 - nearest)
     shift = distance * np.array([slope[0], slope[1], 1.0]) - middle
     placed = {side: place(h, np.eye(3), shift) for side, h in hands.items()}
-    joints = joints + shift
-    seen = seen_from_straight(joints[:, :2] / joints[:, 2:], bend)
+    seen = np.concatenate([*(h.joints_mm for h in placed.values()), *(joints_mm + shift for joints_mm in absent)])
+    seen = seen_from_straight(seen[:, :2] / seen[:, 2:], bend)
     low, high = seen.min(axis=0), seen.max(axis=0)
     focal = size / (float((high - low).max()) * rng.uniform(1.35, 2.2))
     off_centre = rng.normal(0, 0.04 if rng.random() < 0.85 else 0.2, 2).clip(-0.35, 0.35) * size
