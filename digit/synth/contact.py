@@ -20,6 +20,10 @@ _RADIUS_MM = {"4": 6.5, "3": 7.0, "2": 7.8, "1": 11.5}  # of the bone that ends 
 _STEPS = 7
 _FREE = len(ANGLES) - 3  # all but the wrist
 _RIGID = 6
+#: Of the spheres that hands cling with, every so many-th.
+_CLING_EVERY = 2
+#: A sphere reaches for the other hand, where hands cling to each other, if it lies within so much of it, mm.
+_CLING_MM = 25.0
 #: How far angles (degrees) and the left hand's place (mm, degrees) may leave what was asked for.
 _ANGLE_SIGMA, _SHIFT_SIGMA_MM, _TURN_SIGMA = 16.0, 9.0, 6.0
 _FLIP, _SAME = np.diag([-1.0, 1.0, 1.0]), np.eye(3)
@@ -72,11 +76,18 @@ def gap_mm(hands: dict[str, PosedHand]) -> float:
 
 
 def settle(
-    model: HandModel, shape: int, pair: Pair, touches: tuple[Touch, ...] = (), shift_mm: float = _SHIFT_SIGMA_MM
+    model: HandModel,
+    shape: int,
+    pair: Pair,
+    touches: tuple[Touch, ...] = (),
+    shift_mm: float = _SHIFT_SIGMA_MM,
+    cling: float = 0.0,
+    steps: int = _STEPS,
 ) -> Pair:
     """The pair with fingers that give way to each other and with ``touches`` closed; both hands have one ``shape``.
 
-    ``shift_mm`` says how readily the left hand leaves its place rather than fingers their pose.
+    ``shift_mm`` says how readily the left hand leaves its place rather than fingers their pose, ``cling`` how much
+    whatever is near the other hand, palms and fingers, reaches for it: hands that press or grip.
     """
     count = 2 * _FREE + _RIGID
     moved = np.zeros(count)
@@ -88,7 +99,7 @@ def settle(
         for n, name in enumerate(ANGLES[:_FREE]):
             if name.endswith(("twist", "side")):
                 stiffness[side * _FREE + n] *= 2.0 if shift_mm >= _SHIFT_SIGMA_MM else 0.5
-    for _ in range(_STEPS):
+    for _ in range(steps):
         now = _moved(pair, moved)
         right, right_by = _kinematics(model, shape, now, "right")
         left, left_by = _kinematics(model, shape, now, "left")
@@ -106,6 +117,14 @@ def settle(
             rows.append(_towards(centres[a[k]], centres[b[k]], by[a[k]], by[b[k]]))
             wants.append(own[k])
             weights.append(np.full(len(k), 0.7))
+        if cling:
+            some = np.arange(0, len(RADIUS_MM), _CLING_EVERY)
+            for i, j in ((some, deep[some].argmax(axis=1)), (deep[:, some].argmax(axis=0), some)):
+                near = (deep[i, j] < 0) & (deep[i, j] > -_CLING_MM)
+                i, j = i[near], j[near]
+                rows.append(_towards(right[i], left[j], right_by[i], left_by[j]))
+                wants.append(deep[i, j])
+                weights.append(np.full(len(i), _CLING_EVERY * cling))
         for touch in touches:
             i, j = _sphere_of(touch.right), _sphere_of(touch.left)
             reach = RADIUS_MM[i] + RADIUS_MM[j] - 1.0 - distance[i, j]

@@ -15,7 +15,7 @@ import numpy as np
 from tqdm import tqdm
 
 from digit.errors import UserError
-from digit.skeleton import FIRST_PART, PARTS_PER_HAND, SIDES, SLOTS
+from digit.skeleton import FIRST_PART, JOINTS_PER_HAND, PARTS_PER_HAND, SIDES, SLOTS
 from digit.synth import hand_model
 from digit.synth.appearance import linear_bytes, photograph, sample_look, shade_gaps
 from digit.synth.backgrounds import sample_background
@@ -29,11 +29,11 @@ SIZE = 320
 CHUNK = 500
 SPLIT = "train"
 #: Grows when the same seed and index give another picture or other labels, so that one set never mixes two engines.
-ENGINE = 11
+ENGINE = 12
 #: A hand that shows fewer pixels of itself, or fewer of its joints, gives nobody a chance: such a picture is drawn
 #: anew, so many times at most.
 SHOWN_PIXELS, SHOWN_JOINTS, _TRIES = 500, 3, 8
-#: A joint counts as visible if the surface lies at most this far in front of it, mm.
+#: A joint counts as visible if its own hand's surface lies at most this far in front of it, mm.
 VISIBLE_MM = 16.0
 
 
@@ -101,7 +101,10 @@ def draw(rng: np.random.Generator, without: frozenset[str] = NONE) -> Picture:
     valid = present & ((px >= 0) & (px <= SIZE - 1)).all(axis=1)
     cell = px.round().astype(int).clip(0, SIZE - 1)
     in_front = joints_mm[:, 2] - drawn.depth_mm[cell[:, 1], cell[:, 0]]
-    visible = valid & (in_front < VISIBLE_MM) & (parts[cell[:, 1], cell[:, 0]] > 0)
+    shown = parts[cell[:, 1], cell[:, 0]].astype(int)
+    own = np.repeat([FIRST_PART[side] for side in SIDES], JOINTS_PER_HAND)
+    # Not what lies just behind the other hand's skin, where hands press.
+    visible = valid & (in_front < VISIBLE_MM) & (own <= shown) & (shown < own + PARTS_PER_HAND)
     hands = np.array([side in scene.hands for side in SIDES], np.uint8)
     around = np.concatenate([px[valid], scene.framed_px.clip(0, SIZE - 1)]) if "pairs" in without else px[valid]
     low, high = around.min(axis=0, initial=SIZE), around.max(axis=0, initial=0)

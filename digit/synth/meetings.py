@@ -40,10 +40,13 @@ class Meeting:
     offset_mm: Way = (0.0, 0.0, 0.0)  # of the left hand's centre from the right one's, before the approach
     approach: Way | None = (1.0, 0.0, 0.0)  # None: the offset is already where the left hand is
     looseness_deg: float = 10.0
+    tilt_deg: float | None = None  # palms that lie on something turn loosely, but tilt only so much; None: as loosely
     slide_mm: float = 10.0
     touches: tuple[Touch, ...] = ()
     shift_mm: float = 9.0  # how readily hands give way as a whole: little where fingers interleave
-    curl_deg: tuple[float, float] = (0.0, 0.0)  # of base and middle joints, once the fingers are between each other
+    curl_deg: tuple[float, float] = (0.0, 0.0)  # of base and middle joints, once the hands are where they meet
+    curls: tuple[str, ...] = ("right", "left")  # the hands that do
+    cling: float = 0.0  # how much the hands reach for each other (`settle`)
     apart_mm: float = 4.0  # mean distance that is left between the hands
 
 
@@ -59,15 +62,22 @@ _TIPS = tuple(Touch(f"{f}4", f"{f}4") for f in ("thumb", "index", "middle", "rin
 _FLAT, _FREE = ("flat", "open", "relaxed"), ("open", "relaxed", "fist", "point", "victory", "flat")
 _UP, _FRONT = (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)
 _HALF_FINGER_MM = 10.0
+#: `Meeting.cling` of hands that press or grip, and of fingers that lie on the other hand.
+_PRESSED, _TOUCHED = 0.05, 0.02
 
 MEETINGS: dict[str, Meeting] = {
-    "prayer": Meeting(0.05, *both(_UP, (1, 0, 0), ("flat",)), slide_mm=4, looseness_deg=5, apart_mm=1),
-    "palm rub": Meeting(0.11, *both((0, 1, 0.1), (1, 0, 0), _FLAT), slide_mm=22, looseness_deg=22),
-    "clap": Meeting(0.04, *both((0, 0.8, 0.6), (1, 0, 0), ("flat", "open")), slide_mm=10, apart_mm=30),
+    "prayer": Meeting(
+        0.05, *both(_UP, (1, 0, 0), ("flat",)), slide_mm=4, looseness_deg=5, tilt_deg=3, apart_mm=1, cling=_PRESSED,
+    ),
+    "palm rub": Meeting(
+        0.11, *both((0, 1, 0.1), (1, 0, 0), _FLAT), slide_mm=20, looseness_deg=18, tilt_deg=4, apart_mm=1,
+        cling=_PRESSED,
+    ),
+    "clap": Meeting(0.04, *both((0, 0.8, 0.6), (1, 0, 0), ("flat", "open")), slide_mm=10, apart_mm=30, tilt_deg=8),
     "clasp": Meeting(
-        0.09, Held((0.75, 0.5, 0.4), (0.35, -0.1, -0.9), ("grasp", "relaxed")),
-        Held((-0.75, 0.5, 0.4), (-0.6, -0.2, -0.7), ("grasp", "relaxed")), approach=(0, 0, 1), slide_mm=12,
-        looseness_deg=14,
+        0.09, Held((0.75, 0.5, 0.4), (0.35, -0.1, -0.9), ("relaxed",), (("flex", 22), ("middle", 18))),
+        Held((-0.75, 0.5, 0.4), (-0.6, -0.2, -0.7), ("grasp", "relaxed", "fist")), approach=(0, 0, 1), slide_mm=12,
+        looseness_deg=14, curl_deg=(38, 42), curls=("right",), cling=_PRESSED,
     ),
     # Fingers in turn, half a finger's width apart: they cross at their first bones.
     "interlocked": Meeting(
@@ -80,16 +90,17 @@ MEETINGS: dict[str, Meeting] = {
     ),
     "fingers crossed flat": Meeting(
         0.04, *both((0.85, 0.5, 0), (0, 0, -1), ("open",), (("flex", 4), ("middle", 8), ("spread", 15))),
-        approach=(0, 0, 1), offset_mm=(70, 0, 0), slide_mm=12,
+        approach=(0, 0, 1), offset_mm=(70, 0, 0), slide_mm=12, tilt_deg=6, apart_mm=1, cling=_TOUCHED,
     ),
     "palm over back": Meeting(
         0.15, Held((0.35, 0.93, 0), (0, 0, 1), ("open",), (("flex", 30), ("middle", 36), ("spread", 13))),
         Held((-0.25, 0.95, 0), (0, 0, 1), ("open",), (("flex", 4), ("middle", 6), ("spread", 15))),
-        offset_mm=(_HALF_FINGER_MM, 6, 0), approach=(0, 0, 1), slide_mm=8,
+        offset_mm=(_HALF_FINGER_MM, 6, 0), approach=(0, 0, 1), slide_mm=8, looseness_deg=16, tilt_deg=5,
+        cling=_PRESSED,
     ),
     "palm rubs back": Meeting(
         0.10, Held((0.75, 0.65, 0), (0, 0, 1), _FLAT), Held((-0.55, 0.82, 0), (0, 0, 1), (*_FLAT, "fist")),
-        approach=(0, 0, 1), slide_mm=26, looseness_deg=16, apart_mm=1,
+        approach=(0, 0, 1), slide_mm=26, looseness_deg=16, tilt_deg=6, apart_mm=1, cling=_PRESSED,
     ),
     "hooked fingers": Meeting(
         0.07, Held((1, 0.1, 0), (0, 0, -1), ("hook",), (("flex", 18), ("middle", 82), ("spread", 2))),
@@ -102,28 +113,32 @@ MEETINGS: dict[str, Meeting] = {
         offset_mm=(-8, 0, -14), approach=None, slide_mm=4,
     ),
     "thumb rub": Meeting(
-        0.07, Held((0.35, 0.2, 0.9), (0.9, -0.1, -0.3), ("grasp",), (("flex", 62), ("middle", 66))),
-        Held((-0.3, 0.8, 0.4), (0.1, -0.4, 0.9), ("relaxed", "fist", "open"), (("thumb_flex", -18), ("thumb_lift", 8)),
-             "thumb3"),
-        offset_mm=(14, 0, 0), slide_mm=8, looseness_deg=16,
+        0.07, Held((0.25, -0.1, 0.95), (0.95, -0.1, -0.25), ("grasp",), (("flex", 24), ("middle", 20))),
+        Held((-0.75, -0.1, 0.65), (-0.65, 0, -0.75), ("relaxed", "fist", "open", "flat"),
+             (("thumb_flex", -18), ("thumb_lift", 8)), "thumb3"),
+        offset_mm=(20, 0, 0), approach=None, slide_mm=5, looseness_deg=12, curl_deg=(48, 62), curls=("right",),
+        cling=_PRESSED,
     ),
     "fingertips in palm": Meeting(
         0.05, Held((0.95, -0.1, 0.1), (0.1, -1, 0), ("tent", "grasp"), (("flex", 50), ("middle", 30), ("spread", 0)),
                    "middle4"),
-        Held((0.1, 0.6, 0.8), (-1, 0, 0), ("relaxed", "flat")), slide_mm=8, looseness_deg=18,
+        Held((0.1, 0.6, 0.8), (-1, 0, 0), ("relaxed", "flat")), slide_mm=8, looseness_deg=18, apart_mm=1,
+        cling=_TOUCHED,
     ),
     "fist in palm": Meeting(
         0.05, Held((0.9, 0.2, 0.3), (0, -0.5, -0.8), ("fist",), (), "middle2"),
-        Held((0, 0.8, 0.6), (-1, 0, 0), ("relaxed", "grasp", "flat")), slide_mm=10, looseness_deg=20,
+        Held((0, 0.8, 0.6), (-1, 0, 0), ("relaxed", "flat", "open")), slide_mm=10, looseness_deg=20, apart_mm=1,
+        curl_deg=(22, 26), curls=("left",), cling=_PRESSED,
     ),
     "wrist hold": Meeting(
-        0.05, Held((0.8, 0.3, 0.5), (0, 0, 1), ("grasp",), (("flex", 55), ("middle", 50))),
-        Held((0.1, 1, 0), (0, 0, 1), ("relaxed", "fist", "open"), (), "wrist"), offset_mm=(12, 18, 0),
-        approach=(0, 0, 1), slide_mm=14, looseness_deg=18,
+        0.05, Held((0.8, 0.3, 0.5), (0, 0, 1), ("grasp",), (("flex", 18), ("middle", 22))),
+        Held((0.1, 1, 0), (0, 0, 1), ("relaxed", "fist", "open"), (), "wrist"), offset_mm=(12, 8, 0),
+        approach=(0, 0, 1), slide_mm=14, looseness_deg=18, apart_mm=1, curl_deg=(44, 44), curls=("right",),
+        cling=_PRESSED,
     ),
     "hand over hand": Meeting(
         0.13, Held((0.55, 0.8, 0), (0, 0, -1), _FLAT), Held((-0.55, 0.8, 0), (0, 0, -1), (*_FLAT, "fist")),
-        approach=(0, 0, 1), slide_mm=20, looseness_deg=22,
+        approach=(0, 0, 1), slide_mm=20, looseness_deg=22, tilt_deg=6, apart_mm=1, cling=_PRESSED,
     ),
     "steeple": Meeting(
         0.04, *both((0.42, 0.9, 0), (0.9, -0.42, 0), ("open",), (("flex", 12), ("middle", 14), ("spread", 9))),
@@ -187,12 +202,15 @@ def sample_meeting(
 
 def sample_pair(rng: np.random.Generator, model: HandModel, shape: int, meeting: Meeting, arm: Way) -> Pair:
     """Both hands in this meeting before they are skinned; they may run into each other a little."""
-    pair = settle(model, shape, _held(rng, model, shape, meeting, arm), meeting.touches, meeting.shift_mm)
+    pair = _held(rng, model, shape, meeting, arm)
+    pair = settle(model, shape, pair, meeting.touches, meeting.shift_mm, meeting.cling)
     if any(meeting.curl_deg):
         amount = rng.uniform(0.6, 1.15)
         for _ in range(_CURL_STEPS):
-            pair = settle(model, shape, _curled(pair, meeting, amount / _CURL_STEPS), (), meeting.shift_mm)
-    return pair
+            curled = _curled(pair, meeting, amount / _CURL_STEPS)
+            pair = settle(model, shape, curled, (), meeting.shift_mm, meeting.cling, steps=3)
+    # Whatever reached too far gives way again.
+    return settle(model, shape, pair, (), meeting.shift_mm)
 
 
 def mirrored(pair: Pair) -> Pair:
@@ -221,9 +239,14 @@ def _held(rng: np.random.Generator, model: HandModel, shape: int, meeting: Meeti
     turns: dict[str, np.ndarray] = {}
     shifts: dict[str, np.ndarray] = {}
     hands: dict[str, PosedHand] = {}
+    loose, tilt = meeting.looseness_deg, meeting.tilt_deg
+    common = np.eye(3) if tilt is None else _loosely(rng, (loose, loose, loose))
     for side, held in (("right", meeting.right), ("left", meeting.left)):
-        loose = rng.normal(0, meeting.looseness_deg, 3)
-        turn = rotation(_X, loose[0]) @ rotation(_Y, loose[1]) @ rotation(_Z, loose[2]) @ _turn(held)
+        turn = _turn(held)
+        if tilt is None:
+            turn = _loosely(rng, (loose, loose, loose)) @ turn
+        else:  # a hand's own z is the way of its back
+            turn = common @ turn @ _loosely(rng, (tilt, tilt, loose))
         drawn = set_angles(rng, sample_angles(rng, str(rng.choice(held.shapes)), 0.7), held.angles)
         drawn = _bend_wrist(rng, drawn, turn, side, arm)
         hand = pose(model, shape, drawn)
@@ -233,26 +256,32 @@ def _held(rng: np.random.Generator, model: HandModel, shape: int, meeting: Meeti
         shift = -hand.joints_mm[at].mean(axis=0)
         if side == "left":
             scale = float(np.linalg.norm(model.joints_mm[shape, JOINTS.index("middle1")])) / 90.0
-            shift = shift + scale * np.array(meeting.offset_mm) + rng.normal(0, meeting.slide_mm, 3)
+            shift = shift + scale * common @ np.array(meeting.offset_mm) + rng.normal(0, meeting.slide_mm, 3)
         angles[side], turns[side], shifts[side] = drawn, turn, shift
         hands[side] = place(hand, np.eye(3), shift)
     if meeting.approach is not None:
         gap = rng.exponential(meeting.apart_mm) - SOFTNESS_MM
-        way = np.array(meeting.approach) / np.linalg.norm(meeting.approach)
+        way = common @ np.array(meeting.approach) / np.linalg.norm(meeting.approach)
         shifts["left"] = shifts["left"] + first_contact_mm(hands, way, gap) * way
     return Pair(angles, turns, shifts)
 
 
+def _loosely(rng: np.random.Generator, sigma_deg: Way) -> np.ndarray:
+    """(3, 3) a small turn about each axis."""
+    x, y, z = rng.normal(0, sigma_deg)
+    return rotation(_X, x) @ rotation(_Y, y) @ rotation(_Z, z)
+
+
 def _curled(pair: Pair, meeting: Meeting, share: float) -> Pair:
-    """The pair with all fingers bent by a share of the meeting's curl."""
+    """The pair with the fingers of the hands that curl bent by a share of the meeting's curl."""
     more = np.zeros(len(ANGLES))
     for finger in FINGERS[1:]:
         for joint, degrees in zip(
             ("flex", "middle", "end"), (*meeting.curl_deg, 0.5 * meeting.curl_deg[1]), strict=True
         ):
             more[ANGLES.index(f"{finger}_{joint}")] = share * degrees
-    angles = {s: np.clip(a + more, LIMITS_DEG[:, 0], LIMITS_DEG[:, 1]) for s, a in pair.angles_deg.items()}
-    return replace(pair, angles_deg=angles)
+    bent = {s: np.clip(pair.angles_deg[s] + more, LIMITS_DEG[:, 0], LIMITS_DEG[:, 1]) for s in meeting.curls}
+    return replace(pair, angles_deg=pair.angles_deg | bent)
 
 
 def _bend_wrist(rng: np.random.Generator, angles_deg: np.ndarray, turn: np.ndarray, side: str, arm: Way) -> np.ndarray:

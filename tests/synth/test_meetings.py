@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 
 from digit.skeleton import JOINTS
-from digit.synth.contact import SOFTNESS_MM, gap_mm
+from digit.synth.contact import SOFTNESS_MM, gap_mm, spheres
 from digit.synth.hand_model import ANGLES, HandModel, bone_transforms, turn_axes
 from digit.synth.meetings import MEETINGS, sample_meeting
 from digit.synth.poses import sample_angles
 
-APART = {"clap", "crossed", "anything", "fingertips touch", "frame", "thumb rub"}
+APART = {"clap", "crossed", "anything", "fingertips touch", "frame"}
+PRESSED = [name for name, meeting in MEETINGS.items() if meeting.cling]
 
 
 @pytest.mark.parametrize("name", list(MEETINGS))
@@ -19,6 +20,29 @@ def test_hands_touch_and_do_not_run_into_each_other(model: HandModel, name: str)
     gaps = [gap_mm(sample_meeting(np.random.default_rng([seed, 3]), model, 7 * seed, name)) for seed in range(4)]
     assert min(gaps) >= -SOFTNESS_MM - 0.1
     assert min(gaps) < (60 if name in APART else 8)
+
+
+@pytest.mark.parametrize("name", PRESSED)
+def test_hands_that_press_or_grip_touch_in_many_places(model: HandModel, name: str) -> None:
+    """Not in one, as two stiff hands do."""
+    touching: list[int] = []
+    for seed in range(5):
+        hands = sample_meeting(np.random.default_rng([seed, 4]), model, 9 * seed, name)
+        (right, reach), (left, _) = spheres(hands["right"]), spheres(hands["left"])
+        gaps = np.linalg.norm(right[:, None] - left[None], axis=2) - reach[:, None] - reach[None]
+        touching.append(int((gaps.min(axis=1) < 2).sum()))
+    assert np.median(touching) >= 10
+
+
+@pytest.mark.parametrize("name", ["prayer", "palm rub"])
+def test_palms_that_lie_on_each_other_are_parallel(model: HandModel, name: str) -> None:
+    index, pinky, wrist = (JOINTS.index(joint) for joint in ("index1", "pinky1", "wrist"))
+    for seed in range(6):
+        hands = sample_meeting(np.random.default_rng([seed, 6]), model, 9 * seed, name)
+        across = [hands[side].joints_mm[[index, pinky]] - hands[side].joints_mm[wrist] for side in ("right", "left")]
+        normals = [np.cross(*pair) for pair in across]
+        cosine = normals[0] @ normals[1] / np.prod([np.linalg.norm(normal) for normal in normals])
+        assert abs(cosine) > np.cos(np.radians(25))
 
 
 @pytest.mark.parametrize("name", ["interlocked", "interlocked straight"])
