@@ -10,7 +10,16 @@ import numpy as np
 
 from digit.skeleton import BONES as SKELETON_BONES
 from digit.skeleton import JOINTS
-from digit.synth.hand_model import ANGLES, DESCENDANTS, HandModel, PosedHand, bone_transforms, rotation, skew, turn_axes
+from digit.synth.hand_model import (
+    ANGLES,
+    DESCENDANTS,
+    TURNED_BONES,
+    HandModel,
+    PosedHand,
+    rotation,
+    skew,
+    transforms_and_axes,
+)
 from digit.synth.poses import LIMITS_DEG
 
 #: Depth to which skin may give way where hands touch, mm.
@@ -101,8 +110,7 @@ def settle(
                 stiffness[side * _FREE + n] *= 2.0 if shift_mm >= _SHIFT_SIGMA_MM else 0.5
     for _ in range(steps):
         now = _moved(pair, moved)
-        right, right_by = _kinematics(model, shape, now, "right")
-        left, left_by = _kinematics(model, shape, now, "left")
+        (right, left), (right_by, left_by) = _kinematics(model, shape, now)
         rows, wants, weights = [], [], []
         distance = _distances(right, left)
         deep = RADIUS_MM[:, None] + RADIUS_MM[None] - 0.5 * SOFTNESS_MM - distance
@@ -159,28 +167,27 @@ def _moved(pair: Pair, moved: np.ndarray) -> Pair:
     )
 
 
-def _kinematics(model: HandModel, shape: int, pair: Pair, side: str) -> tuple[np.ndarray, np.ndarray]:
-    """Sphere centres (N, 3) and their derivative (N, 3, 2 * FREE + 6) by all that may move, in radians and mm."""
-    turns, shifts = bone_transforms(model, shape, pair.angles_deg[side])
+def _kinematics(model: HandModel, shape: int, pair: Pair) -> tuple[np.ndarray, np.ndarray]:
+    """Sphere centres (2, N, 3) and their derivative (2, N, 3, 2 * FREE + 6) by all that may move, in radians and mm."""
+    angles_deg = np.stack([pair.angles_deg["right"], pair.angles_deg["left"]])
+    turns, shifts, axes, pivots = transforms_and_axes(model, shape, angles_deg)
+    axes, pivots = axes[:, :_FREE], pivots[:, :_FREE]
     joints = model.joints_mm[shape]
     rest = joints[_CHILD] + _SHARE[:, None] * (joints[_PARENT] - joints[_CHILD])
     carrier = model.joint_bones[_PARENT]
-    local = (turns[carrier] @ rest[..., None])[..., 0] + shifts[carrier]
-    axes, pivots, bones = turn_axes(model, shape, pair.angles_deg[side], turns, shifts)
-    axes, pivots, bones = axes[:_FREE], pivots[:_FREE], bones[:_FREE]
-    to_camera = pair.camera_from_hand[side] @ (_FLIP if side == "left" else _SAME)
+    local = (turns[:, carrier] @ rest[..., None])[..., 0] + shifts[:, carrier]
+    to_camera = np.stack([pair.camera_from_hand["right"] @ _SAME, pair.camera_from_hand["left"] @ _FLIP])
     # axis x (point - pivot) = skew(axis) @ point - axis x pivot, turned to the camera, as one product for all points
-    turned = to_camera @ skew(axes)  # (FREE, 3, 3)
-    by_angle = (turned.reshape(-1, 3) @ local.T).reshape(_FREE, 3, -1) - turned @ pivots[..., None]
-    by_angle *= DESCENDANTS[bones][:, None, carrier]
-    centres = local @ to_camera.T
-    by = np.zeros((len(rest), 3, 2 * _FREE + _RIGID))
-    first = 0 if side == "right" else _FREE
-    by[:, :, first : first + _FREE] = by_angle.transpose(2, 1, 0)
-    if side == "left":
-        by[:, :, 2 * _FREE : 2 * _FREE + 3] = _SAME
-        by[:, :, 2 * _FREE + 3 :] = -skew(centres)
-    return centres + pair.shift_mm[side], by
+    turned = to_camera[:, None] @ skew(axes)  # (2, FREE, 3, 3)
+    by_angle = (turned.reshape(2, -1, 3) @ local.swapaxes(1, 2)).reshape(2, _FREE, 3, -1) - turned @ pivots[..., None]
+    by_angle *= DESCENDANTS[TURNED_BONES[:_FREE]][:, None, carrier]
+    centres = local @ to_camera.swapaxes(1, 2)
+    by = np.zeros((2, len(rest), 3, 2 * _FREE + _RIGID))
+    for side in range(2):
+        by[side, :, :, side * _FREE : (side + 1) * _FREE] = by_angle[side].transpose(2, 1, 0)
+    by[1, :, :, 2 * _FREE : 2 * _FREE + 3] = _SAME
+    by[1, :, :, 2 * _FREE + 3 :] = -skew(centres[1])
+    return centres + np.stack([pair.shift_mm["right"], pair.shift_mm["left"]])[:, None], by
 
 
 def _deepest(deep: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

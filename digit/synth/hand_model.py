@@ -152,47 +152,58 @@ def rotation(axis: np.ndarray, degrees: float) -> np.ndarray:
 
 
 def bone_transforms(model: HandModel, shape: int, angles_deg: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(17, 3, 3) and (17, 3): posed = turn @ rest + shift, for each bone."""
+    """(..., 17, 3, 3) and (..., 17, 3) of angles (..., 23): posed = turn @ rest + shift, for each bone."""
+    return _chained(model, shape, *_local_turns(model, shape, angles_deg))
+
+
+def transforms_and_axes(
+    model: HandModel, shape: int, angles_deg: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """`bone_transforms`, and (..., 23, 3) axis and point on it of each of ``ANGLES``, in the posed hand's frame.
+
+    A point p of the bone that an angle turns (`TURNED_BONES`), or of those it carries, moves by axis x (p - point) a
+    radian. The wrist's are of no use.
+    """
     lift, flex, twist = _local_turns(model, shape, angles_deg)
-    local = lift @ flex @ twist
-    local[0] = flex[0] @ lift[0] @ twist[0]
-    local[1] = _SAME
+    turns, shifts = _chained(model, shape, lift, flex, twist)
+    bones, kinds = TURNED_BONES, _ANGLE_KINDS
+    own = np.stack([model.lift_axes[shape], model.flex_axes[shape], model.along_axes[shape]])[kinds, bones]
+    first = np.where((kinds > 0)[:, None, None], lift[..., bones, :, :], _SAME)
+    first = np.where((kinds > 1)[:, None, None], first @ flex[..., bones, :, :], first)
+    parent = _PARENTS[bones]
+    axes = (turns[..., parent, :, :] @ (first @ own[..., None]))[..., 0]
+    pivots = (turns[..., parent, :, :] @ model.pivots_mm[shape, bones][..., None])[..., 0]
+    return turns, shifts, axes, pivots + shifts[..., parent, :]
+
+
+def _chained(
+    model: HandModel, shape: int, lift: np.ndarray, flex: np.ndarray, twist: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """`bone_transforms` of each bone's own turns."""
+    turns = lift @ flex @ twist
+    turns[..., 0, :, :] = flex[..., 0, :, :] @ lift[..., 0, :, :] @ twist[..., 0, :, :]
+    turns[..., 1, :, :] = _SAME
     pivot = model.pivots_mm[shape]
-    turns, shifts = local, pivot - (local @ pivot[..., None])[..., 0]
+    shifts = pivot - (turns @ pivot[..., None])[..., 0]
     for segment in (1, 2):  # a finger's second and third bones, each carried by the one before
         bones, parents = slice(2 + segment, None, 3), slice(1 + segment, -1, 3)
-        shifts[bones] = (turns[parents] @ shifts[bones, :, None])[..., 0] + shifts[parents]
-        turns[bones] = turns[parents] @ turns[bones]
+        carried = (turns[..., parents, :, :] @ shifts[..., bones, :, None])[..., 0]
+        shifts[..., bones, :] = carried + shifts[..., parents, :]
+        turns[..., bones, :, :] = turns[..., parents, :, :] @ turns[..., bones, :, :]
     return turns, shifts
 
 
-def turn_axes(
-    model: HandModel, shape: int, angles_deg: np.ndarray, turns: np.ndarray, shifts: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(23, 3) axis, (23, 3) point on it and (23,) bone that each of ``ANGLES`` turns, in the posed hand's frame.
-
-    A point p of the bone or of those it carries moves by axis x (p - point) a radian. The wrist's are of no use.
-    """
-    lift, flex, _ = _local_turns(model, shape, angles_deg)
-    bones, kinds = _ANGLE_BONES, _ANGLE_KINDS
-    own = np.stack([model.lift_axes[shape], model.flex_axes[shape], model.along_axes[shape]])[kinds, bones]
-    first = np.where((kinds > 0)[:, None, None], lift[bones], _SAME)
-    first = np.where((kinds > 1)[:, None, None], first @ flex[bones], first)
-    parent = _PARENTS[bones]
-    axes = (turns[parent] @ (first @ own[..., None]))[..., 0]
-    points = (turns[parent] @ model.pivots_mm[shape, bones][..., None])[..., 0] + shifts[parent]
-    return axes, points, bones
-
-
 def _local_turns(model: HandModel, shape: int, angles_deg: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Three times (17, 3, 3): each bone's turn by lift, flexion and twist, against its parent."""
-    amount = np.zeros((3, len(BONES)))
-    amount[_ANGLE_KINDS, _ANGLE_BONES] = angles_deg
-    amount[1, 0] *= -1
+    """Three times (..., 17, 3, 3): each bone's turn by lift, flexion and twist, against its parent."""
+    many = angles_deg.shape[:-1]
+    amount = np.zeros((3, *many, len(BONES)))
+    amount[_ANGLE_KINDS, ..., TURNED_BONES] = np.moveaxis(angles_deg, -1, 0)
+    amount[1, ..., 0] *= -1
     bends = np.ones(len(BONES))
     bends[:3] = 0.0  # forearm, hand and the thumb's first bone stay as they rest
     amount[1] -= bends * model.rest_deg[shape]
     axes = np.stack([model.lift_axes[shape], model.flex_axes[shape], model.along_axes[shape]])
+    axes = axes.reshape(3, *(1 for _ in many), len(BONES), 3)
     lift, flex, twist = _rotations(axes, np.radians(amount))
     return lift, flex, twist
 
@@ -226,7 +237,8 @@ def _angle_table() -> tuple[np.ndarray, np.ndarray]:
     return np.array(bones), np.array(kinds)
 
 
-_ANGLE_BONES, _ANGLE_KINDS = _angle_table()
+#: (23,) the bone that each of `ANGLES` turns.
+TURNED_BONES, _ANGLE_KINDS = _angle_table()
 _PARENTS = np.array(BONE_PARENTS)
 #: (17, 17) whether bone [a, b]: a carries b, itself included.
 DESCENDANTS = np.array(

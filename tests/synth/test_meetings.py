@@ -7,7 +7,7 @@ import pytest
 
 from digit.skeleton import JOINTS
 from digit.synth.contact import SOFTNESS_MM, gap_mm, spheres
-from digit.synth.hand_model import ANGLES, HandModel, bone_transforms, turn_axes
+from digit.synth.hand_model import ANGLES, TURNED_BONES, HandModel, bone_transforms, transforms_and_axes
 from digit.synth.meetings import MEETINGS, sample_meeting
 from digit.synth.poses import sample_angles
 
@@ -65,7 +65,7 @@ def test_turn_axes_are_the_derivative_of_posing(model: HandModel) -> None:
         turns, shifts = bone_transforms(model, 3, angles_deg)
         return np.einsum("jab,jb->ja", turns[model.joint_bones], model.joints_mm[3]) + shifts[model.joint_bones]
 
-    axes, points, bones = turn_axes(model, 3, angles, *bone_transforms(model, 3, angles))
+    _, _, axes, points = transforms_and_axes(model, 3, angles)
     for n, name in enumerate(ANGLES[:-3]):
         moved = angles.copy()
         moved[n] += step
@@ -74,4 +74,15 @@ def test_turn_axes_are_the_derivative_of_posing(model: HandModel) -> None:
         assert carried.any() or name.endswith("twist")
         told = np.cross(axes[n], joints(angles) - points[n])
         np.testing.assert_allclose(told[carried], measured[carried], atol=0.05)
-        assert bones[n] >= 2
+        assert TURNED_BONES[n] >= 2
+
+
+def test_many_poses_at_once_are_each_pose(model: HandModel) -> None:
+    poses = np.stack([sample_angles(np.random.default_rng(seed), name) for seed, name in enumerate(("fist", "open"))])
+    together = transforms_and_axes(model, 3, poses)
+    for n, angles in enumerate(poses):
+        alone = transforms_and_axes(model, 3, angles)
+        for found, wanted in zip(together, alone, strict=True):
+            np.testing.assert_allclose(found[n], wanted, atol=1e-9)
+        for found, wanted in zip(together, bone_transforms(model, 3, angles), strict=False):
+            np.testing.assert_allclose(found[n], wanted, atol=1e-9)
