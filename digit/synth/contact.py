@@ -96,7 +96,8 @@ def settle(
     """The pair with fingers that give way to each other and with ``touches`` closed; both hands have one ``shape``.
 
     ``shift_mm`` says how readily the left hand leaves its place rather than fingers their pose, ``cling`` how much
-    whatever is near the other hand, palms and fingers, reaches for it: hands that press or grip.
+    whatever is near the other hand, palms and fingers, reaches for it: hands that press or grip. ``steps`` of the
+    solver at most.
     """
     count = 2 * _FREE + _RIGID
     moved = np.zeros(count)
