@@ -29,7 +29,7 @@ SIZE = 320
 CHUNK = 500
 SPLIT = "train"
 #: Grows when the same seed and index give another picture or other labels, so that one set never mixes two engines.
-ENGINE = 12
+ENGINE = 13
 #: A hand that shows fewer pixels of itself, or fewer of its joints, gives nobody a chance: such a picture is drawn
 #: anew, so many times at most.
 SHOWN_PIXELS, SHOWN_JOINTS, _TRIES = 500, 3, 8

@@ -10,7 +10,7 @@ import numpy as np
 
 from digit.skeleton import FINGERS, JOINTS
 from digit.synth.contact import SOFTNESS_MM, Pair, Touch, gap_mm, settle, spheres
-from digit.synth.hand_model import ANGLES, HandModel, PosedHand, mirror_x, place, pose, rotation
+from digit.synth.hand_model import ANGLES, HandModel, PosedHand, mirror_x, place, pose, rotation, skeletons
 from digit.synth.poses import LIMITS_DEG, sample_angles, set_angles
 
 _X, _Y, _Z = np.eye(3)
@@ -81,12 +81,12 @@ MEETINGS: dict[str, Meeting] = {
     ),
     # Fingers in turn, half a finger's width apart: they cross at their first bones.
     "interlocked": Meeting(
-        0.14, *both((0.75, 0.66, 0), (0.66, -0.75, 0), ("open",), (("flex", 6), ("middle", 10), ("spread", 14))),
-        offset_mm=(70, 0, _HALF_FINGER_MM), approach=None, slide_mm=3, looseness_deg=5, shift_mm=2.5, curl_deg=(40, 48),
+        0.14, *both((0.75, 0.66, 0), (0.66, -0.75, 0), ("open",), (("flex", 6), ("middle", 10), ("spread", 16))),
+        offset_mm=(70, 0, _HALF_FINGER_MM), approach=None, slide_mm=2, looseness_deg=4, shift_mm=2.5, curl_deg=(40, 48),
     ),
     "interlocked straight": Meeting(
-        0.06, *both((0.7, 0.7, 0), (0.7, -0.7, 0), ("open",), (("flex", 6), ("middle", 10), ("spread", 14))),
-        offset_mm=(68, 0, _HALF_FINGER_MM), approach=None, slide_mm=4, looseness_deg=6, shift_mm=2.5,
+        0.06, *both((0.7, 0.7, 0), (0.7, -0.7, 0), ("open",), (("flex", 6), ("middle", 10), ("spread", 16))),
+        offset_mm=(68, 0, _HALF_FINGER_MM), approach=None, slide_mm=2, looseness_deg=4, shift_mm=2.5,
     ),
     "fingers crossed flat": Meeting(
         0.04, *both((0.85, 0.5, 0), (0, 0, -1), ("open",), (("flex", 4), ("middle", 8), ("spread", 15))),
@@ -188,13 +188,13 @@ def sample_meeting(
         arm: the way from the right hand to its elbow; the left one's is its mirror image. Wrists bend within limits.
     """
     meeting = MEETINGS[name or str(rng.choice(_NAMES, p=_SHARES / _SHARES.sum()))]
-    hands: dict[str, PosedHand] = {}
-    for _ in range(_TRIES):
-        hands = skin(model, shape, sample_pair(rng, model, shape, meeting, arm))
-        if gap_mm(hands) >= -SOFTNESS_MM:
+    bare = skeletons(model)
+    pair = sample_pair(rng, bare, shape, meeting, arm)
+    for _ in range(1, _TRIES):
+        if gap_mm(skin(bare, shape, pair)) >= -SOFTNESS_MM:
             break
-    else:
-        hands = apart(hands, meeting.approach or (1.0, 0.0, 0.0), -SOFTNESS_MM)
+        pair = sample_pair(rng, bare, shape, meeting, arm)
+    hands = apart(skin(model, shape, pair), meeting.approach or (1.0, 0.0, 0.0), -SOFTNESS_MM)
     if rng.random() < 0.5:
         hands = {("left" if s == "right" else "right"): mirror_x(h) for s, h in hands.items()}
     return hands

@@ -118,5 +118,5 @@ def _limit(key: str) -> tuple[float, float]:
     return _LIMITS[key] if key in _LIMITS else _LIMITS[key.split("_")[1]]
 
 
-#: (23, 2) lowest and highest value of each of `hand_model.ANGLES`, degrees.
+#: (24, 2) lowest and highest value of each of `hand_model.ANGLES`, degrees.
 LIMITS_DEG = np.array([_limit(key) for key in ANGLES], float)

@@ -161,14 +161,14 @@ class Renderer:
 
     def _read(self) -> Rendering:
         size = self._size
-        rgba = np.frombuffer(self._colour.read(components=4, dtype="f2"), "f2").reshape(size, size, 4)
+        rgba = np.frombuffer(self._colour.read(components=4, dtype="f4"), "f4").reshape(size, size, 4)
         parts = np.frombuffer(self._labels.read(components=1, alignment=1), np.uint8).reshape(size, size)
         depth = np.frombuffer(self._labels.read(components=1, attachment=-1, dtype="f4"), "f4").reshape(size, size)
         z_mm = 2 * FAR_MM * NEAR_MM / (FAR_MM + NEAR_MM - (2 * depth - 1) * (FAR_MM - NEAR_MM))
         # Blurring colour and coverage together softens all edges; multisampling costs twice the whole drawing on a CPU.
-        rgba = cv2.GaussianBlur(rgba.astype(np.float32), (0, 0), 0.6)
+        rgba = cv2.GaussianBlur(rgba, (0, 0), 0.6)
         assert parts.max(initial=0) <= 2 * PARTS_PER_HAND
-        return Rendering(rgba[..., :3], rgba[..., 3], parts.copy(), z_mm)
+        return Rendering(cv2.cvtColor(rgba, cv2.COLOR_RGBA2RGB), cv2.extractChannel(rgba, 3), parts.copy(), z_mm)
 
 
 @functools.cache

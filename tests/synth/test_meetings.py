@@ -47,15 +47,18 @@ def test_palms_that_lie_on_each_other_are_parallel(model: HandModel, name: str) 
 
 @pytest.mark.parametrize("name", ["interlocked", "interlocked straight"])
 def test_fingers_of_interlocked_hands_take_turns(model: HandModel, name: str) -> None:
-    """Across the palms (z of the person's frame) no two neighbours belong to one hand, save at most one pair."""
+    """Across the palms (z of the person's frame) no two neighbours belong to one hand, save at most one pair.
+
+    In four fifths of many draws; of few, chance decides.
+    """
     middles = [JOINTS.index(f"{finger}2") for finger in ("index", "middle", "ring", "pinky")]
     taking_turns = 0
-    for seed in range(6):
+    for seed in range(36):
         hands = sample_meeting(np.random.default_rng([seed, 5]), model, seed, name)
         height = {(side, j): hands[side].joints_mm[j, 2] for side in hands for j in middles}
         sides = [side for side, _ in sorted(height, key=lambda key: height[key])]
         taking_turns += sum(a != b for a, b in itertools.pairwise(sides)) >= 6
-    assert taking_turns >= 5
+    assert taking_turns >= 27
 
 
 def test_turn_axes_are_the_derivative_of_posing(model: HandModel) -> None:
