@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from digit import checkpoint, heatmap
-from digit.lite import DigitLite, pose_of
+from digit.lite import DigitLite, Residual, pose_of
 from digit.model import DigitOutput, DigitW32
 from digit.predict import decode
 from tests.digit import golden
@@ -54,6 +54,14 @@ def test_lite_answers_in_the_papers_shapes():
     with torch.inference_mode():
         output = DigitLite().eval()(torch.rand(1, 3, 256, 256))
     assert shapes(output) == [(1, 42, 64, 64), (1, 42, 64, 64), (1, 33, 128, 128), (1, 64), (1, 2)]
+
+
+def test_a_new_residual_block_changes_nothing_and_learns():
+    block = Residual(8).train()
+    x = torch.rand(2, 8, 5, 5)
+    torch.testing.assert_close(block(x), x)
+    block(x).square().mean().backward()
+    assert block.norm.weight.grad is not None and (block.norm.weight.grad != 0).any()
 
 
 def test_every_weight_learns():
