@@ -14,9 +14,18 @@ CROP = np.random.default_rng(0).integers(0, 256, (256, 256, 3), dtype=np.uint8)
 
 
 def sharpened(network: DigitLite) -> DigitLite:
-    """Random weights give flat maps, on which any two backends agree; these have clear peaks, as trained ones do."""
+    """Random weights give flat maps, on which any two backends agree; these have clear peaks, as trained ones do.
+
+    Nor are the parts' logits nearly alike, so that half precision's rounding would decide between them.
+    """
     crop = torch.from_numpy(CROP).permute(2, 0, 1)[None] / 255
     with torch.inference_mode():
+        parts = network.eval()(crop).part_logits
+        assert parts is not None
+        network.part_coarse.bias -= parts.mean(dim=(0, 2, 3))
+        for layer in (network.part_coarse, network.part_fine[-1]):
+            layer.weight *= 3 / parts.flatten(2).std(dim=2).mean()
+            layer.bias *= 3 / parts.flatten(2).std(dim=2).mean()
         output = network.eval()(crop)
         network.heatmaps.weight *= 3 / output.heatmap_logits.flatten(2).std(dim=2).mean()
         network.depths.weight *= 3 / output.depth_maps.flatten(2).std(dim=2).mean()

@@ -71,7 +71,7 @@ def test_tables_as_json(small_set: Path, weights: list[str], capsys) -> None:
 def test_table_8_needs_no_pictures(weights: list[str], capsys) -> None:
     assert evaluate.main(["--table", "8", "--weights", *weights]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert next(line for line in lines if line.startswith("digit-lite")).split()[1:3] == ["3.9", "M"]
+    assert next(line for line in lines if line.startswith("digit-lite")).split()[1:3] == ["5.9", "M"]
 
 
 def test_a_skeleton_map_is_used(small_set: Path, weights: list[str], tmp_path: Path, capsys) -> None:
