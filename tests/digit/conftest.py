@@ -23,9 +23,9 @@ def sharpened(network: DigitLite) -> DigitLite:
         parts = network.eval()(crop).part_logits
         assert parts is not None
         network.part_coarse.bias -= parts.mean(dim=(0, 2, 3))
-        for layer in (network.part_coarse, network.part_fine[-1]):
-            layer.weight *= 3 / parts.flatten(2).std(dim=2).mean()
-            layer.bias *= 3 / parts.flatten(2).std(dim=2).mean()
+        sharper = 3 / parts.flatten(2).std(dim=2).mean()
+        for parameter in (*network.part_coarse.parameters(), *network.part_fine[-1].parameters()):
+            parameter *= sharper
         output = network.eval()(crop)
         network.heatmaps.weight *= 3 / output.heatmap_logits.flatten(2).std(dim=2).mean()
         network.depths.weight *= 3 / output.depth_maps.flatten(2).std(dim=2).mean()

@@ -38,7 +38,8 @@ def test_every_variant_learns(name: str):
         learning = {n: p for n, p in network.named_parameters() if p.requires_grad}
         optimizer = torch.optim.Adam(learning.values(), lr=1e-4)
         before = {n: p.detach().clone() for n, p in network.named_parameters()}
-        for _ in range(2):  # within a block that begins as the identity, all but its last layer wait for the second
+        # Within a block that begins as the identity, digit-lite's, all but its last layer wait for the second step.
+        for _ in range(2 if variant.graph == "digit-lite" else 1):
             optimizer.zero_grad()
             loss = objective(variant, stage)(network(batch["image"]), batch)
             assert torch.isfinite(loss.total)
@@ -47,7 +48,7 @@ def test_every_variant_learns(name: str):
             optimizer.step()
         changed = {n for n, p in network.named_parameters() if not torch.equal(p, before[n])}
         assert changed <= learning.keys()
-        # A layer behind a ReLU that lets nothing through stands still.
+        # A layer behind a ReLU that lets nothing through stands still for one step.
         assert len(changed) > 0.9 * len(learning)
 
 
