@@ -127,6 +127,7 @@ class DigitLite(nn.Module):
         self.fusion = Fusion(96 + 64 + HINT)
         self.head_coarse = conv(96, 48, 1)
         self.head = conv(48 + 48, 64)
+        self.part_late = nn.Conv2d(64, PART_CLASSES, 1)
         self.heatmaps = nn.Conv2d(64, JOINTS, 1)
         self.depths = nn.Conv2d(64, JOINTS, 1)
         self.context = nn.Sequential(nn.Linear(160, 160), nn.ReLU(inplace=True))
@@ -153,6 +154,8 @@ class DigitLite(nn.Module):
         f8, f32 = self.fusion(torch.cat((p8, semantic, hint), dim=1))
         head = self.head(torch.cat((p4, resize(self.head_coarse(f8), p4.shape[-1])), dim=1))
         context = self.context(f32.mean(dim=(2, 3)))
+        # The pose is thought about where both hands are seen as wholes: the parts shown are to agree with it.
+        part_logits = part_logits + self.part_late(head)
         fine = self.part_fine(stages[0])
         heatmap_logits = resize(self.heatmaps(head), HEATMAP_SIZE)
         depth_maps = resize(self.depths(head), HEATMAP_SIZE) + 32.0

@@ -56,6 +56,21 @@ def test_lite_answers_in_the_papers_shapes():
     assert shapes(output) == [(1, 42, 64, 64), (1, 42, 64, 64), (1, 33, 128, 128), (1, 64), (1, 2)]
 
 
+def test_digit_lite_shows_parts_that_know_of_the_pose():
+    """The parts shown are the first ones and what the fused features add; no other answer hangs on that."""
+    torch.manual_seed(0)
+    network, image = DigitLite().eval(), torch.rand(1, 3, 256, 256)
+    with torch.inference_mode():
+        thought = network(image)
+        torch.nn.init.zeros_(network.part_late.weight)
+        torch.nn.init.zeros_(network.part_late.bias)
+        first = network(image)
+    assert not torch.equal(thought.part_logits, first.part_logits)
+    for name, value in thought._asdict().items():
+        if name != "part_logits" and value is not None:
+            assert torch.equal(value, getattr(first, name)), name
+
+
 def test_a_new_residual_block_changes_nothing_and_learns():
     block = Residual(8).train()
     x = torch.rand(2, 8, 5, 5)
