@@ -1,12 +1,13 @@
 """digit-lite: DIGIT's idea at a twenty-fifth of its cost, for two CPU cores.
 
 The same path as the paper's Fig. 2: visual features, a probabilistic part segmentation, semantic features made of its
-probabilities, their fusion in a small UNet, and the 2.5D heads of Fig. 3. Four things differ. The backbone is
+probabilities, their fusion in a small UNet, and the 2.5D heads of Fig. 3. Five things differ. The backbone is
 `digit.trunk`, and the whole network works on 192x192 with logits resized to the paper's sizes; it learns at smaller and
 larger sizes. The fusion may take a landmark prior: where a single-hand landmarker saw the joints. An all-zero prior
 leaves the plain network. The relative root depth is also read off the 2.5D pose, where the nearer hand is the larger
-one. And its depths point along the view through the crop's centre (`digit.geometry.axis_of`), as no crop tells where
-the camera looks.
+one. The parts that it answers with also learn from the fused features; the semantic ones are made of the parts before.
+And its depths point along the view through the crop's centre (`digit.geometry.axis_of`), as no crop tells where the
+camera looks.
 """
 
 from typing import ClassVar
