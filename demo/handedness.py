@@ -32,16 +32,12 @@ IMPROBABLE_AT = 0.005
 NOTHING_AT = 0.07
 #: A hand whose joints are less certain than this on average was not seen well enough to say where it is.
 PLACED_AT = 0.1
-#: Log-odds that hands one hand size apart kept their places (`kept`), and the most that a frame can say. Replayed on
-#: clips of moving hands (`digit.synth.moving`, seeds 8 and 21) 98.4 and 93.3 % of the hands had their right names when
-#: this was chosen; half or twice of this or a number below changed that by up to three points.
-KEPT, SUREST = 10.0, 4.0
-#: Log-odds that the network names the hands rightly, in each frame anew. On rendered clips of the twelfth engine (seeds
-#: 22, 21 and one of hands that rub) it is right in 95, 93 and 93 % of the frames with two hands, but errs in many in a
-#: row, so that a frame says less. In the loop 0.6 names 94.6, 91.9 and 96.6 % of the hands rightly, 0.3 did 92.9, 89.4
-#: and 93.0 %; replayed, 0.8 and 1.0 were right 0.6 and 0.7 points more often than 0.6, and let hands change places by a
-#: fifth and by a half more often.
-NAMED = 0.6
+#: Log-odds that hands one hand size apart kept their places (`kept`), and the most that a frame can say.
+KEPT, SUREST = 15.0, 4.0
+#: Log-odds that the network names the hands rightly: in the first frame that has any, and in each later one anew, which
+#: says less, as it errs in many in a row. Chosen with `KEPT` on rendered clips (seeds 21, 22 and 32, the table in
+#: `assets/digit-lite.history.md`).
+FIRST_NAMED, NAMED = 1.5, 0.45
 #: Log-odds beyond which other names are believed to be the right ones.
 RENAMED_AT = 1.0
 #: A single hand is the one before it if it went no farther than so many hand sizes: a quick one leaves its place in a
@@ -106,7 +102,7 @@ class Handedness:
         (`NAMED`) comes to it. A frame whose hands cannot be told (None) changes nothing.
         """
         if not self._present.any():
-            self._odds, self._crossed = NAMED, False
+            self._odds, self._crossed = FIRST_NAMED, False
         if link is None:
             return
         crossed = link < 0
