@@ -1,4 +1,4 @@
-"""digit-lite: DIGIT's idea at a twenty-fifth of its cost, for two CPU cores.
+"""digit-lite: DIGIT's idea at a twentieth of its cost, for two CPU cores.
 
 The same path as the paper's Fig. 2: visual features, a probabilistic part segmentation, semantic features made of its
 probabilities, their fusion in a small UNet, and the 2.5D heads of Fig. 3. Five things differ. The backbone is
