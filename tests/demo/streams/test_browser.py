@@ -71,8 +71,8 @@ def devtools(tmp_path: Path) -> Iterator[ClientConnection]:
     port, path = told.read_text().split()
     with connect(f"ws://127.0.0.1:{port}{path}", max_size=None, close_timeout=1) as connection:
         yield connection
-    process.terminate()
-    process.wait(20)
+        connection.send(json.dumps({"id": 0, "method": "Browser.close"}))  # a killed one leaves a folder behind
+        process.wait(20)
 
 
 def show(streams: Streams, tab: Tab, scene_of_dance: int) -> np.ndarray:
