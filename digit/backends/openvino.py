@@ -20,7 +20,7 @@ from digit.backends.devices import openvino_threads
 from digit.backends.exports import Progress
 from digit.errors import UserError
 
-#: An export of fewer bytes is of a network that takes about as long as the rest of the loop. digit-lite has 8 MB.
+#: An export of fewer bytes is of a network that takes about as long as the rest of the loop. digit-lite has 12 MB.
 SMALL_BYTES = 20_000_000
 # Without the second line OpenVINO computes in bfloat16 wherever the CPU has it: the same weights, other numbers.
 CONFIG: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
