@@ -38,7 +38,8 @@ from digit.consensus import consensus
 from digit.geometry import apply_affine, invert_affine
 from digit.landmarker import prior_from_hands
 from digit.prediction import Prediction, Prior
-from digit.skeleton import SLOTS, mirrored_joints, mirrored_parts
+from digit.recall import recall
+from digit.skeleton import JOINTS_PER_HAND, SIDES, SLOTS, mirrored_joints, mirrored_parts
 
 CropOrigin = Literal["track", "detector", "segmentation", "none"]
 Tell = Callable[[str], None]
@@ -117,6 +118,7 @@ class Pipeline:
         self._lift, self._smoothing = Lift(), Smoothing()
         self._calm = False
         self._guesses: tuple[Guess, ...] = ()
+        self._settled_ns = 0
 
     @property
     def loaded(self) -> Loaded:
@@ -195,6 +197,7 @@ class Pipeline:
         with underway.timings.stage("predict"):
             answer = answer_of(underway.looks, underway.image_from_crop, underway.K)
         with underway.timings.stage("track"):
+            answer = replace(answer, prediction=self._recalled(answer.prediction, underway))
             prediction = answer.prediction
             joints_px = apply_affine(underway.image_from_crop, prediction.joints_2p5d[:, :2])
             decision = self._handedness(joints_px, prediction.handedness, prediction.confidence)
@@ -210,7 +213,17 @@ class Pipeline:
             )
             if not self._tracker.tracking:
                 self._handedness, self._guesses = Handedness(), ()
+            self._settled_ns = underway.frame.time_ns
         return Settled(underway, answer, decision.present)
+
+    def _recalled(self, prediction: Prediction, underway: Underway) -> Prediction:
+        """The network's answer, read with the hands of the frame before in mind."""
+        assert underway.image_from_crop is not None
+        crop_from_image = invert_affine(underway.image_from_crop)
+        hands = np.full((len(_HANDS), JOINTS_PER_HAND, 2), np.nan)
+        for guess in self._guesses:
+            hands[SIDES.index(guess.side)] = apply_affine(crop_from_image, guess.joints_px)
+        return recall(prediction, hands, (underway.frame.time_ns - self._settled_ns) / 1e9)
 
     def finish(self, settled: Settled) -> Scene:
         """Lift and smooth: the Scene of a settled frame."""

@@ -27,7 +27,7 @@ class Tuning:
 
 
 #: Speed counts in hand sizes a second in the picture, and in decimetres a second in depth.
-PICTURE = Tuning(min_cutoff_hz=2.0, beta=6.0)
+PICTURE = Tuning(min_cutoff_hz=2.0, beta=12.0)
 RELATIVE_DEPTH = Tuning(min_cutoff_hz=1.0, beta=2.0)
 ROOT_DEPTH = Tuning(min_cutoff_hz=0.6, beta=0.7)
 _MM_PER_UNIT = 100.0

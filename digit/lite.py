@@ -172,7 +172,7 @@ class DigitLite(nn.Module):
 
 def pose_of(heatmap_logits: Tensor, depth_maps: Tensor) -> Tensor:
     """The 2.5D pose (B, 126), x, y and z of each joint in [-1, 1]. No gradient: the root depth must not bend it."""
-    cells, depth, _ = read(heatmap_logits.detach(), depth_maps.detach())
+    cells, depth, _, _ = read(heatmap_logits.detach(), depth_maps.detach())
     xy = cells * (2 / (HEATMAP_SIZE - 1)) - 1
     z = depth * (2 / DEPTH_SCALE) - 1
     return torch.cat((xy, z.unsqueeze(2)), dim=2).flatten(1)

@@ -13,7 +13,7 @@ from digit import heatmap
 from digit.calibration import Calibration
 from digit.internet import PEAK, InterNetOutput
 from digit.model import DigitOutput
-from digit.prediction import CROP_SIZE, DepthAxis
+from digit.prediction import CROP_SIZE, DEPTH_RANGE_MM, DepthAxis
 from digit.skeleton import BACKGROUND, FIRST_PART, JOINTS_PER_HAND, PART_CLASSES
 
 #: Cells to a side of a prediction's part labels.
@@ -32,6 +32,7 @@ class Decoded(NamedTuple):
     handedness: Tensor  # (B, 2) probability of right, left, not calibrated
     root_depth_mm: Tensor  # (B,) from the right wrist to the left one along `depth_axis`
     part_logits: Tensor | None  # (B, classes, size, size) as `digit.variants.Segmentation`; None without one
+    places: Tensor  # (B, 42, K, 4) as in `digit.prediction.Prediction`
 
 
 class PredictionTensors(NamedTuple):
@@ -42,44 +43,59 @@ class PredictionTensors(NamedTuple):
     part_labels: Tensor  # (B, 128, 128) uint8
     handedness: Tensor  # (B, 2) in [0, 1], see `Predictor`
     root_depth_mm: Tensor  # as in `Decoded`
+    places: Tensor  # as in `Decoded`
 
 
 def decode(output: Output) -> Decoded:
     """The numbers in a network's output. A heatmap cell is 4 crop pixels, with no half-pixel shift, as in training."""
-    joints, confidence = _soft_joints(output) if isinstance(output, DigitOutput) else _highest_joints(output)
+    soft = isinstance(output, DigitOutput)
+    joints, confidence, places = _soft_joints(output) if soft else _highest_joints(output)
     return Decoded(
         joints_2p5d=joints,
         confidence=confidence,
         handedness=output.handedness_logits.float().sigmoid(),
         root_depth_mm=heatmap.mm_from_depth(heatmap.soft_argmax_1d(output.root_depth_logits)),
-        part_logits=output.part_logits if isinstance(output, DigitOutput) else None,
+        part_logits=output.part_logits if soft else None,
+        places=places,
     )
 
 
-def _soft_joints(output: DigitOutput) -> tuple[Tensor, Tensor]:
-    """Soft-argmax (DIGIT eq. 9 and 10) and confidence: `digit.heatmap.read`."""
-    cells, depth, confidence = heatmap.read(output.heatmap_logits, output.depth_maps)
-    xy = cells * (CROP_SIZE / output.heatmap_logits.shape[3])
-    return torch.cat((xy, heatmap.mm_from_depth(depth).unsqueeze(2)), dim=2), confidence
+def _soft_joints(output: DigitOutput) -> tuple[Tensor, Tensor, Tensor]:
+    """Soft-argmax (DIGIT eq. 9 and 10), confidence and places: `digit.heatmap.read`."""
+    cells, depth, confidence, places = heatmap.read(output.heatmap_logits, output.depth_maps)
+    to_px = CROP_SIZE / output.heatmap_logits.shape[3]
+    joints = torch.cat((cells * to_px, heatmap.mm_from_depth(depth).unsqueeze(2)), dim=2)
+    mass, x, y, depth = places.unbind(dim=3)
+    # No sum of both terms, as sums become int8 (`digit.backends.quantize`).
+    depth_mm = depth * (2 * DEPTH_RANGE_MM / heatmap.DEPTH_SCALE) - mass * DEPTH_RANGE_MM
+    return joints, confidence, torch.stack((mass, x * to_px, y * to_px, depth_mm), dim=3)
 
 
-def _highest_joints(output: InterNetOutput) -> tuple[Tensor, Tensor]:
-    """The highest cell of each volumetric heatmap, as Moon et al. read theirs; its height is the confidence."""
+def _highest_joints(output: InterNetOutput) -> tuple[Tensor, Tensor, Tensor]:
+    """The highest cell of each volumetric heatmap, as Moon et al. read theirs; its height is the confidence.
+
+    It is the one place where the joint may be.
+    """
     _, _, _, rows, columns = output.heatmaps.shape
     height, cell = output.heatmaps.float().flatten(2).max(dim=2)
     x, y, depth = cell % columns, cell // columns % rows, cell // (columns * rows)
     xy = torch.stack((x, y), dim=2) * (CROP_SIZE / columns)
     z_mm = heatmap.mm_from_depth(depth.float())
-    return torch.cat((xy, z_mm.unsqueeze(2)), dim=2), (height / PEAK).clamp(0, 1)
+    joints = torch.cat((xy, z_mm.unsqueeze(2)), dim=2)
+    # 1 for each crop, asked: a constant would be exported with the batch size of its example.
+    certain = (height < torch.inf).float().unsqueeze(2)
+    places = torch.cat((certain, joints), dim=2).unsqueeze(2)
+    return joints, (height / PEAK).clamp(0, 1), places
 
 
 def read_output(output: Output, calibration: Calibration | None = None) -> PredictionTensors:
     """`decode` with labels in the place of logits and, with a calibration, with probabilities that hold."""
-    joints, confidence, handedness, root_depth_mm, part_logits = decode(output)
+    joints, confidence, handedness, root_depth_mm, part_logits, places = decode(output)
     if calibration is not None:
         confidence = joint_probability(confidence, hand_sizes(joints), calibration)
         handedness = presence_probability(output.handedness_logits, calibration)
-    return PredictionTensors(joints, confidence, part_labels(part_logits, joints), handedness, root_depth_mm)
+    labels = part_labels(part_logits, joints)
+    return PredictionTensors(joints, confidence, labels, handedness, root_depth_mm, places)
 
 
 def hand_sizes(joints: Tensor) -> Tensor:

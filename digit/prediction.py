@@ -27,6 +27,9 @@ class Prediction:
     handedness: np.ndarray  # (2,) float32: probability that the right, the left hand is in the crop
     root_depth_mm: float  # from the right wrist to the left one along the depth axis
     depth_axis: DepthAxis = "camera"
+    #: (42, K, 4) float32: of each place where a joint may be, its probability, and times it the joint's x, y and z
+    #: there, as in joints_2p5d, which are the sums. None when nobody may read the joints again (`digit.recall`).
+    places: np.ndarray | None = None
 
 
 #: Where a single-hand landmarker saw the joints: (42, 4) float32, x, y in crop pixels, z in mm relative to the own

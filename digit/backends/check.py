@@ -13,7 +13,7 @@ import numpy as np
 
 FILE = "reference.npz"
 #: Names of a session's outputs, in order (`digit.predict.PredictionTensors`).
-OUTPUTS = ("joints_2p5d", "confidence", "part_labels", "handedness", "root_depth_mm")
+OUTPUTS = ("joints_2p5d", "confidence", "part_labels", "handedness", "root_depth_mm", "places")
 #: Joints that the reference itself is not sure about may lie elsewhere: their heatmaps have no single peak.
 SURE = 0.3
 
@@ -21,7 +21,7 @@ SURE = 0.3
 class Tolerance(NamedTuple):
     """How far an answer may be from the reference's."""
 
-    joint_px: float  # mean distance of the sure joints, crop pixels
+    joint_px: float  # mean distance of the sure joints, crop pixels, also as their places tell them
     depth_mm: float  # mean difference of their depths
     probability: float  # largest difference of a handedness
     root_mm: float
@@ -75,13 +75,14 @@ def fault(outputs: Sequence[np.ndarray], reference: Reference, precision: str) -
 
 def differences(outputs: Sequence[np.ndarray], reference: Reference) -> Tolerance:
     """How far an answer is from the reference's; nan where a number is none."""
-    joints, _, labels, handedness, root_mm = outputs
-    joints_ref, confidence_ref, labels_ref, handedness_ref, root_ref = reference.outputs
+    joints, _, labels, handedness, root_mm, places = outputs
+    joints_ref, confidence_ref, labels_ref, handedness_ref, root_ref, _ = reference.outputs
     sure = confidence_ref >= min(SURE, float(np.median(confidence_ref)))
-    off = np.asarray(joints, np.float64) - joints_ref
+    told = np.asarray(places, np.float64)[..., 1:].sum(axis=-2)
+    off = np.stack([np.asarray(joints, np.float64), told]) - joints_ref
     return Tolerance(
-        joint_px=float(np.linalg.norm(off[sure][:, :2], axis=-1).mean()),
-        depth_mm=float(np.abs(off[sure][:, 2]).mean()),
+        joint_px=float(np.linalg.norm(off[:, sure][..., :2], axis=-1).mean(axis=1).max()),
+        depth_mm=float(np.abs(off[:, sure][..., 2]).mean(axis=1).max()),
         probability=float(np.abs(np.asarray(handedness, np.float64) - handedness_ref).max()),
         root_mm=float(np.abs(np.asarray(root_mm, np.float64) - root_ref).max()),
         labels=float((np.asarray(labels) != labels_ref).mean()),

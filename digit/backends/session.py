@@ -97,10 +97,11 @@ class LoadedBackend:
         self._begin()
         first = self._asked.popleft()
         assert first.wait is not None
-        joints_2p5d, confidence, part_labels, handedness, root_depth_mm = (_readonly(a[0]) for a in first.wait())
+        answers = (_readonly(answer[0]) for answer in first.wait())
+        joints_2p5d, confidence, part_labels, handedness, root_depth_mm, places = answers
         self._begin()
         first.prediction = Prediction(
-            joints_2p5d, confidence, part_labels, handedness, float(root_depth_mm), self._depth_axis
+            joints_2p5d, confidence, part_labels, handedness, float(root_depth_mm), self._depth_axis, places
         )
 
     def close(self) -> None:

@@ -114,6 +114,31 @@ def test_the_prior_is_in_crop_pixels_and_can_be_off() -> None:
     assert backend.priors[-1] is None
 
 
+class Torn(ColourBackend):
+    """From its second crop on it does not know whether the hands are here or ``PULLED_PX`` lower, and says so."""
+
+    PULLED_PX = 60.0
+
+    def __call__(self, crop: np.ndarray, prior: np.ndarray | None = None) -> Prediction:
+        prediction = super().__call__(crop, prior)
+        if len(self.priors) == 1:
+            return prediction
+        here = np.concatenate([np.ones((42, 1), np.float32), prediction.joints_2p5d], axis=1)
+        places = np.stack([0.4 * here, 0.6 * (here + np.float32([0, 0, self.PULLED_PX, 0]))], axis=1)
+        return replace(prediction, joints_2p5d=places[..., 1:].sum(axis=1), places=places)
+
+
+def test_of_two_places_a_hand_is_at_the_one_where_it_was() -> None:
+    exact, torn = (
+        [pipeline(frame(i, right=RIGHT, left=(RIGHT[0] + 32, RIGHT[1]))) for i in range(6)]
+        for pipeline in (Pipeline(Settings(), kind(), InTurn(ColourDetector())) for kind in (ColourBackend, Torn))
+    )
+    for wanted, found in zip(exact, torn, strict=True):
+        assert sides(found) == ["right", "left"]
+        for one, other in zip(wanted.hands_raw, found.hands_raw, strict=True):
+            assert other.joints_px == pytest.approx(one.joints_px, abs=3)  # the mean lies 11 lower
+
+
 class Beside(ColourDetector):
     """Sees every hand a pixel too far to the right."""
 

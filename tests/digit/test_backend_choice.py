@@ -129,7 +129,8 @@ def test_the_check_sees_each_kind_of_fault():
     crop, prior = np.zeros((1, 256, 256, 3), np.uint8), np.zeros((1, 42, 4), np.float32)
     joints = np.random.default_rng(0).uniform(0, 256, (1, 42, 3)).astype(np.float32)
     labels = np.zeros((1, 128, 128), np.uint8)
-    good = (joints, np.full((1, 42), 0.9, np.float32), labels, np.full((1, 2), 0.5, np.float32), np.zeros(1))
+    places = np.concatenate([np.ones((1, 42, 1)), joints], axis=2)[:, :, None].repeat(2, axis=2) / 2
+    good = (joints, np.full((1, 42), 0.9, np.float32), labels, np.full((1, 2), 0.5, np.float32), np.zeros(1), places)
     reference = check.Reference(crop, prior, good)
     assert check.fault(good, reference, "fp32") == ""
     wrong_labels = labels.copy()
@@ -141,6 +142,8 @@ def test_the_check_sees_each_kind_of_fault():
         (2, wrong_labels, "labels off by 0.156"),
         (3, good[3] + 0.2, "probability off by 0.2"),
         (4, good[4] - 7, "root_mm off by 7"),
+        (5, places + np.array([0, 0.5, 0, 0]), "joint_px off by 1, allowed 0.05"),
+        (5, places + np.array([0, 0, 0, 1]), "depth_mm off by 2,"),
     ):
         answer = [value if i == at else output for i, output in enumerate(good)]
         assert said in check.fault(answer, reference, "fp32")
@@ -154,7 +157,7 @@ def test_a_crop_is_not_copied_on_its_way():
 
         def start(self, crop: np.ndarray, prior: np.ndarray):
             given.extend((crop, prior))
-            return lambda: [np.zeros((1, 42, 3)), *(np.zeros((1, 1)) for _ in range(3)), np.zeros(1)]
+            return lambda: [np.zeros(shape) for shape in ((1, 42, 3), (1, 1), (1, 1), (1, 1), 1, (1, 42, 1, 4))]
 
         def close(self) -> None: ...
 

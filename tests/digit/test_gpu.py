@@ -28,7 +28,7 @@ class Answering:
 
     def start(self, crop: np.ndarray, prior: np.ndarray) -> Callable[[], list[np.ndarray]]:
         self.starts += 1
-        return lambda: [np.zeros((1, 42, 3)), *(np.zeros((1, 1)) for _ in range(3)), np.zeros(1)]
+        return lambda: [np.zeros(shape) for shape in ((1, 42, 3), (1, 1), (1, 1), (1, 1), 1, (1, 42, 1, 4))]
 
     def close(self) -> None:
         self.closed = True

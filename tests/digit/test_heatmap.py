@@ -61,10 +61,17 @@ def test_depth_scale_inverts(z_mm):
 
 def test_reading_all_at_once_is_reading_one_by_one():
     generator = torch.Generator().manual_seed(0)
-    logits, depth_maps = (torch.randn(2, 3, 6, 5, generator=generator) * 3 for _ in range(2))
+    logits, depth_maps = (torch.randn(2, 3, 16, 24, generator=generator) * 3 for _ in range(2))
     reading, heatmaps = heatmap.read(logits, depth_maps), heatmap.softmax_2d(logits)
     torch.testing.assert_close(reading.cells, heatmap.expectation_2d(heatmaps))
     torch.testing.assert_close(reading.depth, heatmap.depth_under(heatmaps, depth_maps))
+    assert reading.places.shape == (2, 3, heatmap.PLACES**2, 4)
+    for place in (0, 1, 8, 37, 63):  # of 2 x 3 cells each
+        row, column = 2 * (place // 8), 3 * (place % 8)
+        y, x = torch.meshgrid(torch.arange(row, row + 2), torch.arange(column, column + 3), indexing="ij")
+        share = heatmaps[:, :, y, x]
+        sums = [(share * by).sum(dim=(2, 3)) for by in (torch.ones(2, 3), x, y, depth_maps[:, :, y, x])]
+        torch.testing.assert_close(reading.places[:, :, place], torch.stack(sums, dim=2))
 
 
 def confidence_of(logits: torch.Tensor) -> float:

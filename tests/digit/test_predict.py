@@ -31,6 +31,8 @@ def test_units():
     assert prediction.handedness[0, 0] > 0.999
     assert prediction.handedness[0, 1] < 0.001
     assert prediction.root_depth_mm.item() == pytest.approx(-100.0)
+    assert (prediction.places[:, :, 8 * (50 // 8) + 10 // 8] == torch.tensor([1.0, 40.0, 200.0, 50.0])).all()
+    assert prediction.places[..., 0].sum() == 42
 
 
 class Recorder(nn.Module):
