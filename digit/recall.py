@@ -16,7 +16,7 @@ from digit.skeleton import JOINTS_PER_HAND
 
 #: Standard deviation of a joint's way in a frame of `FRAME_S`, in hand sizes, and the share of joints that may be
 #: anywhere. Chosen on rendered clips (seeds 22 and 32, the table in `assets/digit-lite.history.md`).
-STEP, ANYWHERE = 0.2, 0.1
+STEP, ANYWHERE = 0.2, 0.03
 #: After longer a hand may be farther, after less its joints are still read no better.
 FRAME_S = 1 / 30
 #: No probability counts as nearer to 0 than this.
@@ -40,13 +40,13 @@ def recall(prediction: Prediction, hands: np.ndarray, seconds: float = FRAME_S) 
     """
     if prediction.places is None or np.isnan(hands).any(axis=(1, 2)).all():
         return prediction
-    shares = prediction.places[..., 0]
-    where = prediction.places[..., 1:] / np.maximum(shares, _LEAST)[..., None]
+    shares, *sums = np.ascontiguousarray(prediction.places.transpose(2, 0, 1))  # (42, K) each, which numpy likes
+    where = np.stack(sums) / np.maximum(shares, _LEAST)  # (3, 42, K)
     step = STEP * max(seconds / FRAME_S, 1.0)
-    named, exchanged = (shares * _likelihood(where[..., :2], before, step) for before in (hands, hands[::-1]))
+    named, exchanged = (shares * _likelihood(where, before, step) for before in (hands, hands[::-1]))
     likelier = named if _evidence(named) >= _evidence(exchanged) else exchanged
     likelier = likelier / np.maximum(likelier.sum(axis=1, keepdims=True), _LEAST)
-    joints = (likelier[..., None] * where).sum(axis=1).astype(np.float32)
+    joints = np.ascontiguousarray((likelier * where).sum(axis=2).T, np.float32)
     gained = _log_odds(_mass(shares, where, joints)) - _log_odds(_mass(shares, where, prediction.joints_2p5d))
     confidence = (1 / (1 + np.exp(-_log_odds(prediction.confidence) - gained))).astype(np.float32)
     joints.flags.writeable = confidence.flags.writeable = False
@@ -54,9 +54,12 @@ def recall(prediction: Prediction, hands: np.ndarray, seconds: float = FRAME_S) 
 
 
 def _mass(shares: np.ndarray, where: np.ndarray, joints: np.ndarray) -> np.ndarray:
-    """(42,) probability of the places around joints (42, 3), in the window of `digit.heatmap.read`."""
-    inside = np.clip(_WINDOW_PX - np.abs(where[..., :2] - joints[:, None, :2]), 0, _EDGE_PX) / _EDGE_PX
-    return (shares * inside.prod(axis=-1)).sum(axis=1)
+    """(42,) probability of the places (3, 42, K) around joints (42, 3), in the window of `digit.heatmap.read`."""
+    column, row = (
+        np.clip(_WINDOW_PX - np.abs(at - joint[:, None]), 0, _EDGE_PX) / _EDGE_PX
+        for at, joint in zip(where[:2], joints.T[:2], strict=True)
+    )
+    return (shares * column * row).sum(axis=1)
 
 
 def _log_odds(probability: np.ndarray) -> np.ndarray:
@@ -64,11 +67,12 @@ def _log_odds(probability: np.ndarray) -> np.ndarray:
     return np.log(kept / (1 - kept))
 
 
-def _likelihood(where_px: np.ndarray, hands: np.ndarray, step: float) -> np.ndarray:
-    """(42, K) how much likelier than anywhere in the crop a joint comes to each of its places (42, K, 2)."""
+def _likelihood(where: np.ndarray, hands: np.ndarray, step: float) -> np.ndarray:
+    """(42, K) how much likelier than anywhere in the crop a joint comes to each of its places (3, 42, K)."""
     sizes = np.maximum(np.ptp(hands, axis=1).max(axis=1), _LEAST_SIZE_PX)
-    variance = np.repeat((step * sizes) ** 2, JOINTS_PER_HAND)[:, None]
-    away = np.square(where_px - hands.reshape(-1, 1, 2)).sum(axis=-1)
+    variance = np.repeat((step * sizes) ** 2, JOINTS_PER_HAND)[:, None].astype(np.float32)
+    before = hands.reshape(-1, 2).T[..., None].astype(np.float32)
+    away = np.square(where[:2] - before).sum(axis=0)
     came = CROP_SIZE**2 / (2 * np.pi * variance) * np.exp(-away / (2 * variance))
     return np.nan_to_num(ANYWHERE + (1 - ANYWHERE) * came, nan=1.0)
 

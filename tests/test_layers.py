@@ -14,7 +14,17 @@ QT = {"PyQt6", "pyqtgraph", "vispy"}
 #: Imported only inside functions that run in the inference thread.
 LATE = {"torch", "mediapipe", "openvino"}
 #: What the live app may take from digit.
-INFERENCE = {"skeleton", "geometry", "prediction", "consensus", "backends", "errors", "landmarker", "follower"}
+INFERENCE = {
+    "skeleton",
+    "geometry",
+    "prediction",
+    "consensus",
+    "recall",
+    "backends",
+    "errors",
+    "landmarker",
+    "follower",
+}
 #: The modules of digit that the app imports before its window is up.
 LIGHT = {f"digit.{name}" for name in INFERENCE}
 FORBIDDEN_NAMES = {"util", "utils", "helper", "helpers", "manager", "base", "common", "misc"}

@@ -73,7 +73,7 @@ def test_a_hand_that_was_not_there_is_read_as_it_is():
 
 
 def test_a_hand_that_jumped_is_found():
-    found = recall(seen((0.9999, moved(0, 100)), (0.0001, HANDS)), HANDS)
+    found = recall(seen((1 - 2e-5, moved(0, 100)), (2e-5, HANDS)), HANDS)
     np.testing.assert_allclose(xy(found), moved(0, 100), atol=8)
 
 
