@@ -24,8 +24,9 @@ _LEAST = 1e-6
 _LEAST_MASS = 1e-4
 #: A hand that looks smaller, as one end on, still moves as one of this size does.
 _LEAST_SIZE_PX = 16.0
-#: Half the side of the window around a joint whose heatmap counts as at the joint, and the edge in which it fades.
-_WINDOW_PX, _EDGE_PX = 16.0, 4.0
+#: Standard deviation of the window around a joint whose places count as at the joint. Of windows around places this one
+#: comes nearest to the square one around cells: the odds that a joint gains are off by 0.2 (rms; a square one by 1.1).
+_WINDOW_PX = 12.0
 
 
 def recall(prediction: Prediction, hands: np.ndarray, seconds: float = FRAME_S) -> Prediction:
@@ -54,12 +55,9 @@ def recall(prediction: Prediction, hands: np.ndarray, seconds: float = FRAME_S) 
 
 
 def _mass(shares: np.ndarray, where: np.ndarray, joints: np.ndarray) -> np.ndarray:
-    """(42,) probability of the places (3, 42, K) around joints (42, 3), in the window of `digit.heatmap.read`."""
-    column, row = (
-        np.clip(_WINDOW_PX - np.abs(at - joint[:, None]), 0, _EDGE_PX) / _EDGE_PX
-        for at, joint in zip(where[:2], joints.T[:2], strict=True)
-    )
-    return (shares * column * row).sum(axis=1)
+    """(42,) about what `digit.heatmap.read` has for the confidence of joints (42, 3), of their places (3, 42, K)."""
+    away = np.square(where[:2] - joints.T[:2, :, None]).sum(axis=0)
+    return (shares * np.exp(-away / (2 * _WINDOW_PX**2))).sum(axis=1)
 
 
 def _log_odds(probability: np.ndarray) -> np.ndarray:
