@@ -1,4 +1,4 @@
-"""One frame in, one Scene out: detect, place the crop, predict, decide on the sides, lift, smooth.
+"""One frame in, one Scene out: detect, place the crop, predict, recall, decide on the sides, lift, smooth.
 
 A Pipeline is used in one thread. What it answers depends on the frames alone, unless its detector looks in the
 background (`demo.detector`).

@@ -1,6 +1,6 @@
 """An NVIDIA GPU through PyTorch: float16, channels last, one CUDA graph, pinned memory, a stream of its own.
 
-Two copies a crop cross the bus: the crop and its prior in, the five small answers out.
+Two copies a crop cross the bus: the crop and its prior in, the six small answers out.
 """
 
 from collections.abc import Callable
