@@ -12,23 +12,23 @@ import numpy as np
 
 from digit.skeleton import FINGERS, JOINTS_PER_HAND, WRIST
 
-#: A hand enters above the first and leaves below the second probability, after so many frames in a row. 94 % of the
-#: hands that are there lie above the first, 2.4 % below the second.
+#: A hand enters above the first and leaves below the second probability, after so many frames in a row. 97 % of the
+#: hands that are there lie above the first, 1.5 % below the second.
 ENTER_AT, LEAVE_AT = 0.6, 0.3
 ENTER_FRAMES, LEAVE_FRAMES = 2, 4
-#: Above this a hand enters at once: 86 % of the hands that are there lie above it, and 2.7 % of those that are not;
-#: 10 % of these lie above `ENTER_AT`, for which the second frame is asked.
+#: Above this a hand enters at once: 91 % of the hands that are there lie above it, and 2.8 % of those that are not;
+#: 9 % of these lie above `ENTER_AT`, for which the second frame is asked.
 SURE_AT = 0.9
 #: A hand that appears on top of another, their middles so near in hand sizes, and was not known `KNOWN_FRAMES` ago, may
 #: be the other one under the wrong name: it must be there for so many frames in a row. On clips of moving hands the
 #: sides are right in 92.5 % of the hands with this and `PLACED_AT`, in 89.0 % without.
 ONTO_AT, ONTO_FRAMES, KNOWN_FRAMES = 0.35, 3, 45
-#: A hand whose joints are less certain than this on average is none, whatever its probability: 1 % of those that are
+#: A hand whose joints are less certain than this on average is none, whatever its probability: 0.3 % of those that are
 #: there lie below.
 IMPROBABLE_AT = 0.005
 #: No hand enters while its joints are less certain than this on average. Of the hands that are there 5 % lie below with
-#: MediaPipe's prior and 8 % without one, so that a hand may wait for its next frame. Of 300 empty crops the network saw
-#: a hand in 14; all lie below.
+#: MediaPipe's prior or without one, so that a hand may wait for its next frame. Of 400 empty crops the network saw a
+#: hand in 15; two in three lie below.
 NOTHING_AT = 0.07
 #: A hand whose joints are less certain than this on average was not seen well enough to say where it is.
 PLACED_AT = 0.1
@@ -38,8 +38,9 @@ KEPT, SUREST = 15.0, 4.0
 #: says less, as it errs in many in a row. Chosen with `KEPT` on rendered clips (seeds 21, 22 and 32, the table in
 #: `assets/digit-lite.history.md`).
 FIRST_NAMED, NAMED = 1.5, 0.45
-#: Log-odds beyond which other names are believed to be the right ones.
-RENAMED_AT = 1.0
+#: Log-odds beyond which other names are believed to be the right ones. On rendered clips hands change places half as
+#: often with this as with 1, and have their names in 0.4 % fewer frames (seeds 22, 32, 52, the same table).
+RENAMED_AT = 1.6
 #: A single hand is the one before it if it went no farther than so many hand sizes: a quick one leaves its place in a
 #: frame.
 SAME_AT = 1.5
@@ -51,7 +52,7 @@ PARTED_AT = 0.3
 #: Hands that are both likelier than this are no double, wherever they lie: of 41 hidden as doubles on rendered clips of
 #: two hands 32 lay within a quarter of a hand's size of their true place, and of 31 doubles on rendered crops of one
 #: hand none was so likely.
-TWO_AT = 0.8
+TWO_AT = 0.85
 #: It came there from so far in one step, in hand sizes; hands that really meet come gradually.
 JUMP = 0.5
 

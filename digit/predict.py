@@ -88,11 +88,16 @@ def _highest_joints(output: InterNetOutput) -> tuple[Tensor, Tensor, Tensor]:
     return joints, (height / PEAK).clamp(0, 1), places
 
 
-def read_output(output: Output, calibration: Calibration | None = None) -> PredictionTensors:
-    """`decode` with labels in the place of logits and, with a calibration, with probabilities that hold."""
+def read_output(
+    output: Output, calibration: Calibration | None = None, told: Tensor | None = None
+) -> PredictionTensors:
+    """`decode` with labels in the place of logits and, with a calibration, with probabilities that hold.
+
+    ``told`` (B, 42) are the weights of the landmark prior, of a network that takes one.
+    """
     joints, confidence, handedness, root_depth_mm, part_logits, places = decode(output)
     if calibration is not None:
-        confidence = joint_probability(confidence, hand_sizes(joints), calibration)
+        confidence = joint_probability(confidence, hand_sizes(joints), calibration, told)
         handedness = presence_probability(output.handedness_logits, calibration)
     labels = part_labels(part_logits, joints)
     return PredictionTensors(joints, confidence, labels, handedness, root_depth_mm, places)
@@ -104,12 +109,18 @@ def hand_sizes(joints: Tensor) -> Tensor:
     return (xy.amax(dim=2) - xy.amin(dim=2)).amax(dim=2).clamp(min=1) / CROP_SIZE
 
 
-def joint_probability(mass: Tensor, sizes: Tensor, by: Calibration) -> Tensor:
-    """Calibrated confidence (B, 42) of heatmap masses (B, 42) in hands of ``sizes`` (B, 2), see `Calibration`."""
+def joint_probability(mass: Tensor, sizes: Tensor, by: Calibration, told: Tensor | None = None) -> Tensor:
+    """Calibrated confidence (B, 42) of heatmap masses (B, 42) in hands of ``sizes`` (B, 2), see `Calibration`.
+
+    ``told`` (B, 42) are the weights of the landmark prior; None is none.
+    """
     mass = mass.clamp(_LEAST_MASS, 1 - _LEAST_MASS).unflatten(1, (2, JOINTS_PER_HAND))
     sharpness = by.mass * (mass / (1 - mass)).log()
     # Differences, because int8 networks keep them in float32, while sums become int8 (`digit.backends.quantize`).
-    return (sharpness - (-by.size * sizes.log().unsqueeze(2) - by.offset)).sigmoid().flatten(1)
+    against = -by.size * sizes.log().unsqueeze(2) - by.offset
+    if told is not None:
+        against = against - by.prior * told.unflatten(1, (2, JOINTS_PER_HAND))
+    return (sharpness - against).sigmoid().flatten(1)
 
 
 def presence_probability(logits: Tensor, by: Calibration) -> Tensor:
@@ -166,4 +177,4 @@ class Predictor(nn.Module):
         """
         image = crop.permute(0, 3, 1, 2).float() / 255
         output = self.network(image, prior) if self.takes_prior else self.network(image)
-        return read_output(output, self.calibration)
+        return read_output(output, self.calibration, prior[..., 3] if self.takes_prior else None)

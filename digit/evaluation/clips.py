@@ -20,6 +20,7 @@ import numpy.typing as npt
 import pyarrow as pa
 from tqdm import tqdm
 
+from digit.calibration import WITHIN
 from digit.errors import UserError
 from digit.landmarker import HandLandmarks, Landmarker
 from digit.skeleton import JOINTS_PER_HAND, SIDES, WRIST
@@ -47,10 +48,10 @@ def measure_clip(
 ) -> dict[str, float | int | None]:
     """Figures of one clip (`clip_figures`, `truth_figures`). Raises UserError when the loop cannot run on it."""
     with tempfile.TemporaryDirectory() as folder:
-        tracks = read_tracks(run_loop(path, Path(folder), launcher_options, max_frames))
+        tracks, confidence = read_tracks(run_loop(path, Path(folder), launcher_options, max_frames))
     figures = clip_figures(tracks, landmarker_tracks(path, len(tracks), hand_model))
     truth = read_truth(path)
-    return figures if truth is None else figures | truth_figures(tracks, truth)
+    return figures if truth is None else figures | truth_figures(tracks, confidence, truth)
 
 
 def read_truth(path: Path) -> Tracks | None:
@@ -76,15 +77,18 @@ def run_loop(path: Path, folder: Path, launcher_options: Sequence[str], max_fram
     return folder / "scenes.arrow"
 
 
-def read_tracks(scenes: Path) -> Tracks:
-    """The hands that the Scenes give out, smoothed where the loop smooths."""
+def read_tracks(scenes: Path) -> tuple[Tracks, npt.NDArray[np.float64]]:
+    """The hands that the Scenes give out, smoothed where the loop smooths, and their joints' confidences (F, 2, 21)."""
     with pa.OSFile(str(scenes)) as file, pa.ipc.open_stream(file) as stream:
         rows: list[list[dict[str, Any]]] = stream.read_all()["hands"].to_pylist()
     tracks = np.full((len(rows), 2, JOINTS_PER_HAND, 2), np.nan)
+    confidence = np.full(tracks.shape[:3], np.nan)
     for row, hands in enumerate(rows):
         for hand in hands:
-            tracks[row, SIDES.index(hand["side"])] = np.reshape(hand["joints_px"], (JOINTS_PER_HAND, 2))
-    return tracks
+            side = SIDES.index(hand["side"])
+            tracks[row, side] = np.reshape(hand["joints_px"], (JOINTS_PER_HAND, 2))
+            confidence[row, side] = hand["confidence"]
+    return tracks, confidence
 
 
 def landmarker_tracks(path: Path, frames: int, hand_model: Path | None = None) -> list[tuple[HandLandmarks, ...]]:
@@ -134,11 +138,13 @@ def total_of_clips(clips: Sequence[dict[str, float | int | None]]) -> dict[str, 
     return total
 
 
-def truth_figures(tracks: Tracks, truth: Tracks) -> dict[str, float | int | None]:
+def truth_figures(tracks: Tracks, confidence: np.ndarray, truth: Tracks) -> dict[str, float | int | None]:
     """Against the true joints (F, 2, 21, 2), whichever hand of the truth a hand of the loop lies on.
 
     ``found_share``: of the true hands, those on which one lies, within half a hand's size. ``sides_right``: of these,
-    those under their own name. ``nme``: their median distance in hand sizes.
+    those under their own name. ``nme``: their median distance in hand sizes. ``joints_right``: of the joints, those
+    that lie where the true one of their name does (`digit.calibration.WITHIN`). ``joints_said``: the mean of their
+    ``confidence`` (F, 2, 21). ``brier``: the mean of its squared distance to 1 for a right joint, to 0 for another.
     """
     distances: list[float] = []
     right = 0
@@ -150,10 +156,16 @@ def truth_figures(tracks: Tracks, truth: Tracks) -> dict[str, float | int | None
         found = [float(each) for each in (keep if kept else exchange) if each < _FOUND_WITHIN]
         distances += found
         right += len(found) if kept else 0
+    there = np.isfinite(confidence)
+    off = np.linalg.norm(tracks - truth[: len(tracks)], axis=-1) / hand_sizes(truth[: len(tracks)])[..., None]
+    said, true = confidence[there], off[there] <= WITHIN
     return {
         "found_share": round(len(distances) / (2 * len(tracks)), 4) if len(tracks) else None,
         "sides_right": round(right / len(distances), 4) if distances else None,
         "nme": round(float(np.median(distances)), 4) if distances else None,
+        "joints_right": _share(true),
+        "joints_said": _share(said),
+        "brier": _share((said - true) ** 2),
     }
 
 

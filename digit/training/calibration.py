@@ -3,10 +3,12 @@
     python -m digit.training.calibration --weights FILE --data FOLDER [--plot FILE.png] [--dry-run]
 
 ``--data`` is a set of `digit.synth` that the network did not learn from; real pictures have no place here. Each picture
-is asked with and without a landmark prior, and crops without hands join in. One half of them fits the five numbers. The
-other half is what the figures and the reliability plot are made of; it lies beside the weights unless ``--plot`` names
-another place. The numbers go into the weights' header, so exports have to be made again afterwards
-(``python -m digit.backends.export ship``). Takes half a minute. Needs the extra [train].
+is asked with and without a landmark prior, and crops without hands join in. Run ``python -m digit.training.seen`` on
+the folder first: the prior is then MediaPipe's own, as in the app, and not one drawn from the truth, which errs in
+kinder ways. One half of the pictures fits the six numbers. The other half is what the figures and the reliability plot
+are made of; it lies beside the weights unless ``--plot`` names another place. The numbers go into the weights' header,
+so exports have to be made again afterwards (``python -m digit.backends.export ship``). Takes a minute. Needs the extra
+[train].
 """
 
 import argparse
@@ -32,9 +34,9 @@ from digit.training.empty import empty_crop
 from digit.training.loader import ready
 from digit.training.losses import Batch
 from digit.training.optimise import forward
-from digit.training.validate import held_out, validation_sets
+from digit.training.validate import held_out, seen_of, validation_sets
 
-PICTURES, EMPTY = 300, 200
+PICTURES, EMPTY = 600, 400
 BATCH = 25
 BINS = 15
 #: A hand with fewer annotated joints has no size to compare errors with.
@@ -46,6 +48,7 @@ class Crops(NamedTuple):
 
     mass: np.ndarray  # (N, 42) heatmap mass at each joint
     sizes: np.ndarray  # (N, 2) of the predicted hands (`digit.predict.hand_sizes`)
+    told: np.ndarray  # (N, 42) weights of the landmark prior
     logits: np.ndarray  # (N, 2) of right, left
     right: np.ndarray  # (N, 42) bool: the joint is right (`digit.calibration.WITHIN`)
     judged: np.ndarray  # (N, 42) bool: its hand is there and its true place is known
@@ -74,6 +77,8 @@ class EmptyCrops(Dataset[dict[str, torch.Tensor]]):
 def answers(net: nn.Module, pictures: CropDataset) -> dict[str, Crops]:
     """What a network says of a set without and, where it takes one, with a prior, and of crops without hands."""
     asked: dict[str, Dataset[Any]] = {**validation_sets(pictures, net), "empty": EmptyCrops(EMPTY)}
+    if "mediapipe" in asked:
+        del asked["drawn"]
     return {name: _asked(net, dataset) for name, dataset in asked.items()}
 
 
@@ -85,7 +90,8 @@ def _asked(net: nn.Module, dataset: "Dataset[Any]") -> Crops:
         output = forward(net, batch, "fp32", takes_prior(net), CROP_SIZE)
         decoded = decode(output)
         right, judged = _judged(decoded.joints_2p5d.numpy(), batch)
-        said = (decoded.confidence, hand_sizes(decoded.joints_2p5d), output.handedness_logits.float())
+        sizes = hand_sizes(decoded.joints_2p5d)
+        said = (decoded.confidence, sizes, batch["prior"][..., 3], output.handedness_logits.float())
         columns.append((*(tensor.double().numpy() for tensor in said), right, judged, batch["hands"].numpy() > 0.5))
     joined = [np.concatenate(column) for column in zip(*columns, strict=True)]
     return Crops(*joined, group=np.arange(len(joined[0])))
@@ -104,17 +110,17 @@ def _judged(joints: np.ndarray, batch: Batch) -> tuple[np.ndarray, np.ndarray]:
 
 def fit(crops: Crops) -> Calibration:
     """Logistic regression. Raises UserError when more certainty would not mean more truth."""
-    mass, size, offset = logistic(_joint_features(crops), crops.right[crops.judged])
+    mass, size, prior, offset = logistic(_joint_features(crops), crops.right[crops.judged])
     presence, presence_offset = logistic(crops.logits.reshape(-1, 1), crops.hands.ravel())
     if not (mass > 0 and presence > 0):
         raise UserError("On these pictures the network's certainty says nothing about the truth; train it longer.")
-    return Calibration(float(mass), float(size), float(offset), float(presence), float(presence_offset))
+    return Calibration(*map(float, (mass, size, prior, offset, presence, presence_offset)))
 
 
 def _joint_features(crops: Crops) -> np.ndarray:
     mass = np.clip(crops.mass, 1e-4, 1 - 1e-4)
     sizes = np.repeat(np.log(crops.sizes), JOINTS_PER_HAND, axis=1)
-    return np.stack((np.log(mass / (1 - mass)), sizes), axis=-1)[crops.judged]
+    return np.stack((np.log(mass / (1 - mass)), sizes, crops.told), axis=-1)[crops.judged]
 
 
 def logistic(features: np.ndarray, truth: np.ndarray) -> np.ndarray:
@@ -136,8 +142,8 @@ def logistic(features: np.ndarray, truth: np.ndarray) -> np.ndarray:
 
 def calibrated(crops: Crops, by: Calibration) -> tuple[np.ndarray, np.ndarray]:
     """Confidence (N, 42) and handedness (N, 2) as every backend gives them."""
-    mass, sizes, logits = (torch.from_numpy(array) for array in (crops.mass, crops.sizes, crops.logits))
-    return joint_probability(mass, sizes, by).numpy(), presence_probability(logits, by).double().numpy()
+    mass, sizes, told, logits = map(torch.from_numpy, (crops.mass, crops.sizes, crops.told, crops.logits))
+    return joint_probability(mass, sizes, by, told).numpy(), presence_probability(logits, by).double().numpy()
 
 
 class Reliability(NamedTuple):
@@ -239,7 +245,7 @@ def calibrate(
         UserError: weights or pictures cannot be read, or nothing can be fitted.
     """
     net = checkpoint.load(weights)
-    pictures = CropDataset(held_out(folder, count), augment=WEBCAM.still(), seed=1)
+    pictures = CropDataset(held_out(folder, count), augment=WEBCAM.still(), seed=1, seen=seen_of(folder))
     said = answers(net, pictures)
     fitted = fit(joined({name: crops.half(0) for name, crops in said.items()}))
     return fitted, *report({name: crops.half(1) for name, crops in said.items()}, fitted)

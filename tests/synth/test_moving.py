@@ -100,11 +100,19 @@ def hands(*x: tuple[float | None, float | None]) -> np.ndarray:
 
 def test_truth_figures_by_hand() -> None:
     true = hands((0, 100), (0, 100), (0, 100), (0, 100))
-    loop = hands((2, 100), (100, 1), (None, 3), (50, 100))
-    # Found: 2 and 0 px away; both under the wrong names, 0 and 1 px; the right one as left, 3 px; the left one, 0 px.
-    figures = truth_figures(loop, true)
-    assert figures == {"found_share": 0.75, "sides_right": 0.5, "nme": round(0.5 / 20, 4)}
-    assert truth_figures(hands((None, None)), true[:1]) == {"found_share": 0.0, "sides_right": None, "nme": None}
+    loop = hands((1.9, 100), (100, 1), (None, 3), (50, 100))
+    # Found: 1.9 and 0 px away; both under the wrong names, 0 and 1 px; the right one as left, 3 px; the left one, 0 px.
+    # Joints are right in the first frame's hands and in the last one's left hand.
+    confidence = np.where(np.isnan(loop[..., 0]), np.nan, np.array([0.9, 0.2])[:, None])
+    by_hand = (0.1**2 + 2 * 0.9**2 + 2 * 0.8**2 + 2 * 0.2**2) / 7
+    assert truth_figures(loop, confidence, true) == {
+        "found_share": 0.75, "sides_right": 0.5, "nme": round(0.5 / 20, 4),
+        "joints_right": round(3 / 7, 4), "joints_said": 0.5, "brier": round(by_hand, 4),
+    }  # fmt: skip
+    nothing = truth_figures(hands((None, None)), np.full((1, 2, 21), np.nan), true[:1])
+    assert nothing == {"found_share": 0.0} | dict.fromkeys(
+        ("sides_right", "nme", "joints_right", "joints_said", "brier")
+    )
 
 
 def test_a_broken_truth(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from digit.predict import joint_probability
 from digit.training import calibration
 from digit.training.calibration import Crops, calibrated, fit, logistic, main, reliability
 
-TRUE = Calibration(mass=1.5, size=2.0, offset=0.7, presence=0.8, presence_offset=-0.5)
+TRUE = Calibration(mass=1.5, size=2.0, prior=-0.6, offset=0.7, presence=0.8, presence_offset=-0.5)
 
 
 def drawn(count: int) -> Crops:
@@ -22,6 +22,7 @@ def drawn(count: int) -> Crops:
     crops = Crops(
         mass=rng.uniform(0.01, 0.99, (count, 42)),
         sizes=rng.uniform(0.1, 0.8, (count, 2)),
+        told=(rng.random((count, 42)) < 0.5).astype(float),
         logits=rng.normal(0, 3, (count, 2)),
         right=np.zeros((count, 42), bool),
         judged=rng.random((count, 42)) < 0.8,
@@ -58,6 +59,15 @@ def test_more_mass_and_a_larger_hand_are_more_certain() -> None:
     probability = joint_probability(mass, torch.tensor([[0.2, 0.2], [0.6, 0.6]]), TRUE)
     assert (probability.diff(dim=1) >= 0).all() and (probability[1] > probability[0]).all()
     assert ((probability > 0) & (probability < 1)).all()
+
+
+def test_a_joint_that_a_prior_spoke_of_is_less_certain() -> None:
+    mass, sizes, told = torch.full((1, 42), 0.5), torch.full((1, 2), 0.4), torch.zeros(1, 42)
+    told[0, 3] = 1
+    probability = joint_probability(mass, sizes, TRUE, told)
+    alone = joint_probability(mass, sizes, TRUE)
+    assert torch.equal(probability[0, 4:], alone[0, 4:])
+    assert probability[0, 3].logit().item() == pytest.approx(alone[0, 3].logit().item() - 0.6, abs=1e-5)
 
 
 @pytest.mark.parametrize("truth", [True, False])

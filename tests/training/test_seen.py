@@ -7,11 +7,13 @@ import pytest
 
 from digit.errors import UserError
 from digit.geometry import apply_affine
+from digit.lite import DigitLite
 from digit.skeleton import SLOTS, mirrored_joints
-from digit.training import seen
+from digit.training import calibration, seen
 from digit.training.augment import Warp
 from digit.training.dataset import CropDataset, read_index
 from digit.training.prior import EXCHANGED, SEEN_SHARE, draw_prior, seen_prior
+from digit.training.validate import held_out, seen_of
 from tests.interhand_set import write_set
 
 LOOKED: list[int] = []
@@ -81,6 +83,15 @@ def test_each_picture_has_its_own(looked_at: Path) -> None:
         np.testing.assert_allclose(data[i]["prior"][0, :2], apply_affine(crop.crop_from_image, prior[:1, :2])[0], 1e-4)
         places.append(float(prior[0, 0]))
     assert len(set(places)) == 4
+
+
+def test_certainty_is_calibrated_on_what_mediapipe_saw(looked_at: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(calibration, "EMPTY", 1)
+    pictures = CropDataset(held_out(looked_at), augment=False, seen=seen_of(looked_at))
+    said = calibration.answers(DigitLite().eval(), pictures)
+    assert said.keys() == {"none", "mediapipe", "empty"}
+    assert said["mediapipe"].told[:, SLOTS["right"]].all() and not said["mediapipe"].told[:, SLOTS["left"]].any()
+    assert not said["none"].told.any()
 
 
 def test_a_mirrored_crop_has_the_mirrored_hands(tiny_set: Path) -> None:
