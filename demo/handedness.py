@@ -26,12 +26,12 @@ ONTO_AT, ONTO_FRAMES, KNOWN_FRAMES = 0.35, 3, 45
 #: A hand whose joints are less certain than this on average is none, whatever its probability: 0.3 % of those that are
 #: there lie below.
 IMPROBABLE_AT = 0.005
-#: No hand enters while its joints are less certain than this on average. Of the hands that are there 5 % lie below with
-#: MediaPipe's prior or without one, so that a hand may wait for its next frame. Of 400 empty crops the network saw a
-#: hand in 15; two in three lie below.
-NOTHING_AT = 0.07
+#: No hand enters while its joints are less certain than this on average. Of the hands that are there 4 % lie below with
+#: MediaPipe's prior or without one, so that a hand may wait for its next frame. Of 12 that the network saw in 400 empty
+#: crops (above `ENTER_AT`) 8 lie below.
+NOTHING_AT = 0.05
 #: A hand whose joints are less certain than this on average was not seen well enough to say where it is.
-PLACED_AT = 0.1
+PLACED_AT = 0.06
 #: Log-odds that hands one hand size apart kept their places (`kept`), and the most that a frame can say.
 KEPT, SUREST = 15.0, 4.0
 #: Log-odds that the network names the hands rightly: in the first frame that has any, and in each later one anew, which

@@ -9,9 +9,9 @@ from demo.handedness import NOTHING_AT, mean_confidence
 from digit.geometry import CROP_MARGIN, square_bbox
 from digit.skeleton import JOINTS_PER_HAND
 
-#: Joints below this confidence do not move the crop: on rendered crops 6 % of them are right (`digit.calibration`), and
-#: 1.2 % of the right ones are among them. Hands are lost when none is surer on average than `NOTHING_AT`.
-LOW_CONFIDENCE = 0.1
+#: Joints below this confidence do not move the crop: on rendered crops 4 % of them are right (`digit.calibration`), and
+#: 0.7 % of the right ones are among them. Hands are lost when none is surer on average than `NOTHING_AT`.
+LOW_CONFIDENCE = 0.06
 #: So many such frames in a row lose the track.
 LOST_FRAMES = 4
 #: A hand that the detector saw holds its place in the crop for so many frames.
@@ -29,9 +29,9 @@ _SLOWEST = 0.15
 #: does. These are wide: a hand that moves leaves a crop that is only as large as itself sooner than one around two.
 APART_AT, MET_AT = 0.3, 0.15
 OWN_MARGIN = 1.6
-#: Mean confidence of a hand that is tracked well: on rendered crops 98 % of the hands with half their joints right, or
-#: more, lie above it, and 34 % of the others.
-WELL_TRACKED = 0.4
+#: Mean confidence of a hand that is tracked well: on rendered crops 99 % of the hands with half their joints right, or
+#: more, lie above it, and half of the others.
+WELL_TRACKED = 0.3
 #: Smallest side of a crop in pixels, and largest over the picture's longer side.
 MIN_SIDE_PX = 32.0
 MAX_SIDE = 1.5
