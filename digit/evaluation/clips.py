@@ -156,9 +156,10 @@ def truth_figures(tracks: Tracks, confidence: np.ndarray, truth: Tracks) -> dict
         found = [float(each) for each in (keep if kept else exchange) if each < _FOUND_WITHIN]
         distances += found
         right += len(found) if kept else 0
-    there = np.isfinite(confidence)
-    off = np.linalg.norm(tracks - truth[: len(tracks)], axis=-1) / hand_sizes(truth[: len(tracks)])[..., None]
-    said, true = confidence[there], off[there] <= WITHIN
+    both = slice(min(len(tracks), len(truth)))
+    there = np.isfinite(confidence[both])
+    off = np.linalg.norm(tracks[both] - truth[both], axis=-1) / hand_sizes(truth[both])[..., None]
+    said, true = confidence[both][there], off[there] <= WITHIN
     return {
         "found_share": round(len(distances) / (2 * len(tracks)), 4) if len(tracks) else None,
         "sides_right": round(right / len(distances), 4) if distances else None,
