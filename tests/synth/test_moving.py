@@ -109,6 +109,7 @@ def test_truth_figures_by_hand() -> None:
         "found_share": 0.75, "sides_right": 0.5, "nme": round(0.5 / 20, 4),
         "joints_right": round(3 / 7, 4), "joints_said": 0.5, "brier": round(by_hand, 4),
     }  # fmt: skip
+    assert truth_figures(loop, confidence, true[:1])["joints_right"] == 1.0  # a truth that ends before the clip
     nothing = truth_figures(hands((None, None)), np.full((1, 2, 21), np.nan), true[:1])
     assert nothing == {"found_share": 0.0} | dict.fromkeys(
         ("sides_right", "nme", "joints_right", "joints_said", "brier")
