@@ -39,6 +39,7 @@ class Approached:
 
     frame: Frame
     detections: tuple[Detection, ...]
+    followed: tuple[Detection, ...]  # those of them that were not lost since they were seen (`Carrier.followed`)
     fresh: bool  # news came of them: they were not only carried
 
 
@@ -62,10 +63,10 @@ class Approach:
             self._since_look, self._way = 0, 0.0
         self._sighting = self._detector(frame, look, Whereabouts(carried, standing.guesses))
         if self._sighting is None:
-            return Approached(frame, (), False)
+            return Approached(frame, (), (), False)
         if before is None or self._sighting.time_ns != before.time_ns:
-            return Approached(frame, self._carrier(frame, self._sighting), True)
-        return Approached(frame, carried, False)
+            return Approached(frame, self._carrier(frame, self._sighting), self._carrier.followed, True)
+        return Approached(frame, carried, self._carrier.followed, False)
 
     def close(self) -> None:
         """Free the detector."""

@@ -91,7 +91,7 @@ class Underway:
     origin: CropOrigin
     image_from_crop: np.ndarray | None  # (2, 3) around all hands; None without hands
     detections: tuple[Detection, ...]  # of the landmarker, where they stand in this frame
-    prior: Prior | None  # the same in the crop around all hands
+    prior: Prior | None  # those of them that were not lost, in the crop around all hands
     looks: tuple[Look, ...]  # what waits for the network: of one crop or of each hand's own; none without hands
 
 
@@ -178,15 +178,15 @@ class Pipeline:
             middles_px = [hand.joints_px.mean(axis=0) for hand in detections]
             own = self._tracker.own_places(frame.image.shape, middles_px)
         with timings.stage("crop"):
-            around = self._given(frame.image, bbox, detections)
-            given = [self._given(frame.image, square, detections) for square in own] or [around]
+            around = self._given(frame.image, bbox, approached.followed)
+            given = [self._given(frame.image, square, approached.followed) for square in own] or [around]
         with timings.stage("predict"):  # only what the loop waits for counts, here and in `settle`
             looks = tuple(Look(one.image_from_crop, self.backend.start(one.crop, one.prior)) for one in given)
         return Underway(frame, settings, timings, K, origin, around.image_from_crop, detections, around.prior, looks)
 
-    def _given(self, image: np.ndarray, bbox: np.ndarray, detections: Sequence[Detection]) -> Given:
+    def _given(self, image: np.ndarray, bbox: np.ndarray, followed: Sequence[Detection]) -> Given:
         crop, image_from_crop = cut(image, bbox)
-        seen = inside(detections, bbox)
+        seen = inside(followed, bbox)
         prior = prior_from_hands(seen, invert_affine(image_from_crop)) if self.settings.prior else None
         return Given(crop, prior, image_from_crop)
 

@@ -27,6 +27,10 @@ _STOP = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 8, 0.03)
 _THERE_AND_BACK_PX = 1.0
 #: With fewer found joints a hand's movement is unknown.
 _FEWEST = 3
+#: A hand of which fewer joints could be followed, in any frame since it was seen, is lost: where it is carried to the
+#: picture moved under it, or something else. Chosen on rendered clips played as they are live, where looks come a frame
+#: late (seeds 22, 32, 52; the table in `assets/digit-lite.history.md`).
+FOLLOWED_AT = 0.3
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,6 +51,12 @@ class Carrier:
         self.step = 0.0
         #: Smallest share of a hand's joints that could be followed between them.
         self.found = 1.0
+        self._shares: tuple[float, ...] = ()  # each hand's smallest since it was seen
+
+    @property
+    def followed(self) -> tuple[Detection, ...]:
+        """Of the hands last given, those that are not lost (`FOLLOWED_AT`)."""
+        return tuple(hand for hand, share in zip(self._hands, self._shares, strict=True) if share >= FOLLOWED_AT)
 
     def __call__(self, frame: Frame, sighting: Sighting) -> tuple[Detection, ...]:
         """The hands of a sighting, of this frame or of an earlier one, where they stand in this frame.
@@ -60,12 +70,14 @@ class Carrier:
         if sighting.time_ns != self._seen_ns:
             self._seen_ns, self._hands = sighting.time_ns, sighting.detections
             pictures = [picture for picture in self._pictures if picture.time_ns >= sighting.time_ns]
-            if not pictures or pictures[0].time_ns != sighting.time_ns:
-                pictures = []
+            remembered = bool(pictures) and pictures[0].time_ns == sighting.time_ns
+            pictures = pictures if remembered else []
+            self._shares = (float(remembered),) * len(self._hands)
         self.step, self.found = 0.0, 1.0
         for before, after in pairwise(pictures) if self._hands else ():
             followed = _followed(self._hands, before, after)
-            hands, self.found = tuple(hand for hand, _ in followed), min(share for _, share in followed)
+            hands, shares = zip(*followed, strict=True)
+            self.found, self._shares = min(shares), tuple(map(min, self._shares, shares))
             self.step = max(_step(hand, moved) for hand, moved in zip(self._hands, hands, strict=True))
             self._hands = hands
         return self._hands

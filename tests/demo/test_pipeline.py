@@ -114,6 +114,22 @@ def test_the_prior_is_in_crop_pixels_and_can_be_off() -> None:
     assert backend.priors[-1] is None
 
 
+class SeenOnce(ColourDetector):
+    """Its first look is still its last one: the others have not answered yet."""
+
+    def __call__(self, frame: Frame, look: bool = True, near: Whereabouts = NOWHERE) -> Sighting | None:
+        return self.seen or super().__call__(frame, look, near)
+
+
+def test_a_hand_that_could_not_be_followed_is_no_prior() -> None:
+    backend, grain = ColourBackend(), np.random.default_rng(0).integers(0, 25, (180, 320, 3), np.uint8)
+    pipeline = Pipeline(Settings(), backend, InTurn(SeenOnce()))
+    for i, x in enumerate((110.0, 112.0, 190.0)):
+        seen = frame(i, right=(x, 90.0))
+        pipeline(replace(seen, image=seen.image + grain))
+    assert [prior is not None and bool(prior.any()) for prior in backend.priors] == [True, True, False]
+
+
 class Torn(ColourBackend):
     """From its second crop on it does not know whether the hands are here or ``PULLED_PX`` lower, and says so."""
 

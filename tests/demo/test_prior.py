@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from demo.detector import Sighting
-from demo.prior import Carrier
+from demo.prior import FOLLOWED_AT, Carrier
 from demo.records import Detection, Frame
 from tests.demo.scripted import SHAPE
 
@@ -50,6 +50,30 @@ def test_joints_that_the_picture_hides_go_with_the_others() -> None:
 def test_what_cannot_be_followed_stays() -> None:
     carrier, seen = Carrier(), sighting(0, 480, 270)
     assert carrier(frame(5, 0, 0), seen) is seen.detections  # frame 0 was never shown
+    assert carrier.followed == ()
     blank = Frame(6, 6, np.zeros_like(TEXTURE))
     assert carrier(blank, seen)[0].joints_px == pytest.approx(seen.detections[0].joints_px)
     assert carrier(frame(7, 0, 0), Sighting(7, ())) == ()
+
+
+def test_a_hand_that_the_picture_left_is_lost_until_it_is_seen_anew() -> None:
+    carrier, seen = Carrier(), sighting(0, 480, 270)
+    carrier(frame(0, 0, 0), seen)
+    assert carrier.followed == seen.detections
+    hidden = carrier(Frame(1, 1, np.full_like(TEXTURE, 128)), seen)
+    assert len(hidden) == 1 and carrier.found < FOLLOWED_AT and carrier.followed == ()
+    carrier(Frame(2, 2, np.full_like(TEXTURE, 128)), seen)
+    carrier(frame(3, 0, 0), seen)
+    carrier(frame(4, 0, 0), seen)
+    assert carrier.found > 0.9 and carrier.followed == ()  # what is followed now may be anything
+    assert carrier(frame(4, 0, 0), sighting(4, 480, 270)) == carrier.followed != ()
+
+
+def test_of_two_hands_the_one_that_can_be_followed_is_not_lost() -> None:
+    carrier = Carrier()
+    near, far = (sighting(0, x, 270).detections[0] for x in (220, 740))
+    carrier(frame(0, 0, 0), Sighting(0, (near, far)))
+    image = frame(1, 4, 0).image.copy()
+    image[:, : WIDTH // 2] = 128
+    hands = carrier(Frame(1, 1, image), Sighting(0, (near, far)))
+    assert carrier.followed == hands[1:]
