@@ -44,6 +44,9 @@ def parser() -> argparse.ArgumentParser:
     )
     headless.add_argument("--out", type=Path, default=Path("out"), metavar="DIR", help="folder to write (default: out)")
     headless.add_argument("--no-files", action="store_true", help="write nothing: only streams and figures")
+    headless.add_argument(
+        "--as-live", action="store_true", help="MediaPipe answers a frame late, as in the window, not with each frame"
+    )
     headless.add_argument("--max-frames", type=_between(int, 1), metavar="N", help="stop after N frames")
     network = parser.add_argument_group("network")
     names = "auto, tensorrt, cuda, openvino-int8, openvino or torch"

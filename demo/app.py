@@ -72,7 +72,8 @@ def has_display() -> bool:
 def _run_headless(settings: Settings, arguments: Namespace) -> int:
     from demo.headless import run_headless
 
-    figures, notice = run_headless(settings, None if arguments.no_files else arguments.out, arguments.max_frames)
+    out = None if arguments.no_files else arguments.out
+    figures, notice = run_headless(settings, out, arguments.max_frames, as_live=arguments.as_live)
     _say(notice)
     print(json.dumps(figures), flush=True)
     return 0

@@ -23,6 +23,9 @@ LOOK_EVERY_CALM, LOOK_EVERY_ALONE, LOOK_EVERY_NO_PRIOR = 4, 2, 15
 FOLLOWED_WELL, LOOK_AFTER_WAY = 0.6, 0.1
 
 
+_NOTHING_SEEN = Sighting(-1, ())
+
+
 @dataclass(frozen=True, slots=True)
 class Standing:
     """How the loop stood when it asked for a frame."""
@@ -55,7 +58,7 @@ class Approach:
     def __call__(self, frame: Frame, standing: Standing) -> Approached:
         """Follow the hands into a frame. Raises what the detector raises."""
         before = self._sighting
-        carried = () if before is None else self._carrier(frame, before)
+        carried = self._carrier(frame, before or _NOTHING_SEEN)  # a look at this frame may answer later
         self._since_look += 1
         self._way += self._carrier.step
         look = self._wanted(standing, len(carried))

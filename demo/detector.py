@@ -152,6 +152,19 @@ class PromptDetector:
         self._looker.close()
 
 
+class LateDetector(PromptDetector):
+    """Answers as `BackgroundDetector` does when each look takes a frame's time, in every run alike: for measuring."""
+
+    def __init__(self, looker: Looker) -> None:
+        super().__init__(looker)
+        self._coming: Sighting | None = None
+
+    def __call__(self, frame: Frame, look: bool = True, near: Whereabouts = NOWHERE) -> Sighting | None:
+        come, self._coming = self._coming, self._looker(frame, near=near) if look else None
+        self._newest = come or self._newest
+        return None if self._newest is None or frame.time_ns - self._newest.time_ns > STALE_NS else self._newest
+
+
 class BackgroundDetector:
     """Looks at the newest frame in a thread of its own, so that calling it never waits.
 

@@ -11,11 +11,11 @@ from typing import Any
 from tqdm import tqdm
 
 from demo.overlay import paint
-from demo.pipeline import Pipeline, open_exact_pipeline
+from demo.pipeline import Pipeline, open_exact_pipeline, open_late_pipeline
 from demo.recording.info import new_info
 from demo.recording.video import VideoWriter
 from demo.recording.writer import WRITE_ERRORS, SessionWriter, new_folder, why_not
-from demo.records import Frame, Scene
+from demo.records import Scene
 from demo.settings import Settings
 from demo.sources import Source, open_source
 from demo.stats import percentiles_ms
@@ -31,12 +31,14 @@ def run_headless(
     settings: Settings,
     out: Path | None,
     max_frames: int | None = None,
-    open_pipeline: OpenPipeline = open_exact_pipeline,
+    open_pipeline: OpenPipeline | None = None,
+    as_live: bool = False,
 ) -> tuple[dict[str, Any], str]:
     """Run to the source's end or ``max_frames``; write a session and ``overlay.mp4`` into the folder ``out``.
 
     With ``settings.record`` the session goes into a folder of its own below ``settings.sessions``, if that is given.
-    Without ``out`` no file is written.
+    Without ``out`` no file is written. ``as_live``: no look of the landmarker is waited for, as in the window; each
+    takes a frame's time, as on a computer that keeps up with the source.
 
     Returns the figures (frames, fps from the first Scene on, two_hand_share, frame_ms {p50, p95} from Scene to Scene,
     latency_ms {stage: {p50, p95}}, backend, model) and the source's notice. Raises UserError when the source cannot be
@@ -45,6 +47,7 @@ def run_headless(
     """
     if out is not None:
         _make_folder(out)
+    open_pipeline = open_pipeline or (open_late_pipeline if as_live else open_exact_pipeline)
     with closing(open_source(settings, live=False)) as source:
         frames = iter(source)
         first = list(islice(frames, 1))  # a source that gives nothing is told before the network is loaded
@@ -57,7 +60,8 @@ def run_headless(
             for line in streams.opened():
                 bar.write(line, file=sys.stderr)
             frames = islice(chain(first, frames), max_frames)
-            figures = _run(frames, source, pipeline, settings, out, bar, streams.put)
+            play = pipeline.scenes_in_turn if as_live else pipeline.scenes
+            figures = _run(play(frames), source, pipeline, settings, out, bar, streams.put)
         return figures, source.notice
 
 
@@ -69,7 +73,7 @@ def _make_folder(out: Path) -> None:
 
 
 def _run(
-    frames: Iterable[Frame],
+    scenes: Iterable[Scene],
     source: Source,
     pipeline: Pipeline,
     settings: Settings,
@@ -85,7 +89,7 @@ def _run(
     try:
         with ExitStack() as files:
             writings = () if out is None else _open_files(files, out, source, pipeline, settings)
-            for scene in pipeline.scenes(frames):
+            for scene in scenes:
                 tap(scene)
                 began_s = perf_counter()
                 start_s = began_s if not emitted_ns else start_s

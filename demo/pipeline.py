@@ -27,7 +27,7 @@ import numpy as np
 from demo.apart import Answer, Look, answer_of, inside
 from demo.approach import Ahead, Approached, Approaching, InTurn, Standing
 from demo.crop import bbox_from_parts, cut, whole_frame_bbox
-from demo.detector import BackgroundDetector, Guess, PromptDetector, open_detector
+from demo.detector import BackgroundDetector, Guess, LateDetector, PromptDetector, open_detector
 from demo.handedness import Handedness, mean_confidence
 from demo.lift import Lift, intrinsics
 from demo.records import Detection, Frame, Hand, Loaded, Scene, Side
@@ -148,6 +148,17 @@ class Pipeline:
                 settled = None
             if len(underway) == UNDERWAY or not coming:
                 settled = self.settle(underway.popleft())
+        if settled is not None:
+            yield self.finish(settled)
+
+    def scenes_in_turn(self, frames: Iterable[Frame]) -> Generator[Scene]:
+        """The Scene of each frame, in order, as `demo.worker` makes them: each crop follows the frame before."""
+        settled: Settled | None = None
+        for frame in frames:
+            underway = self.begin(self.approach(frame))
+            if settled is not None:
+                yield self.finish(settled)
+            settled = self.settle(underway)
         if settled is not None:
             yield self.finish(settled)
 
@@ -349,6 +360,11 @@ def open_pipeline(settings: Settings, tell: Tell) -> Pipeline:
 def open_exact_pipeline(settings: Settings, tell: Tell) -> Pipeline:
     """The pipeline for files: its detector answers for the frame that asks, so that every run is alike."""
     return _open(settings, tell, Ahead(lambda: PromptDetector(open_detector(settings.hand_model, tell))))
+
+
+def open_late_pipeline(settings: Settings, tell: Tell) -> Pipeline:
+    """The live pipeline for measuring: each look takes a frame's time, so that every run is alike."""
+    return _open(settings, tell, InTurn(LateDetector(open_detector(settings.hand_model, tell))))
 
 
 def _open(settings: Settings, tell: Tell, approaching: Approaching) -> Pipeline:

@@ -79,6 +79,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--detector-only", action="store_true", help="photographs: measure MediaPipe itself instead")
     parser.add_argument("--hand-model", type=Path, metavar="FILE", help="your own MediaPipe hand_landmarker.task")
+    parser.add_argument(
+        "--as-live", action="store_true", help="clips: MediaPipe answers a frame late, as it does in the window"
+    )
     parser.add_argument("--max-frames", type=int, metavar="N", help="only the first N frames of each clip")
     command.add_options(parser)
     return parser
@@ -113,6 +116,7 @@ def evaluate_clips(options: argparse.Namespace) -> dict[str, Any]:
     launcher_options = ["--backend", options.backend, "--model", options.model, "--smooth"]
     launcher_options += ["--prior" if options.prior != "none" else "--no-prior"]
     launcher_options += ["--weights", str(_weights(options))] if options.weights else []
+    launcher_options += ["--as-live"] if options.as_live else []
     launcher_options += ["--hand-model", str(options.hand_model)] if options.hand_model else []
     figures = {
         path.name: measure_clip(path, launcher_options, options.hand_model, options.max_frames)

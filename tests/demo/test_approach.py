@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from demo.approach import LOOK_AFTER_WAY, LOOK_EVERY_ALONE, LOOK_EVERY_CALM, Ahead, Approach, InTurn, Standing
-from demo.detector import NOWHERE, Sighting, Whereabouts
+from demo.detector import NOWHERE, LateDetector, Sighting, Whereabouts
 from demo.prior import Carrier
 from demo.records import Frame
 from digit.errors import UserError
@@ -60,6 +60,18 @@ def test_between_looks_the_hands_move_with_the_picture() -> None:
     for before, after in zip(first.detections, second.detections, strict=True):
         moved = np.median(after.joints_px - before.joints_px, axis=0)
         assert moved == pytest.approx([1, 0], abs=0.2)
+
+
+def test_a_late_first_answer_moves_with_the_picture_too() -> None:
+    approach = Approach(LateDetector(ColourDetector()))
+    seen = both(0)
+    assert approach(seen, Standing()).detections == ()
+    late = approach(Frame(1, 33_000_000, np.roll(seen.image, 2, axis=1)), Standing())
+    assert late.fresh and late.followed == late.detections and len(late.detections) == 2
+    at_once = ColourDetector()(seen)
+    assert at_once is not None
+    for hand, there in zip(late.detections, at_once.detections, strict=True):
+        assert np.median(hand.joints_px - there.joints_px, axis=0) == pytest.approx([2, 0], abs=0.3)
 
 
 def test_in_turn_asks_when_the_answer_is_taken() -> None:

@@ -204,3 +204,7 @@ def test_the_next_frame_waits_at_the_network_and_the_one_before_is_finished_mean
     for scene in pipeline.scenes(Frame(i, 33_000_000 * i, near) for i in range(3)):
         told.append(f"scene {scene.frame.index}")
     assert told == ["start", "start", "answer", "start", "scene 0", "answer", "scene 1", "answer", "scene 2"]
+    told.clear()
+    for scene in pipeline.scenes_in_turn(Frame(i, 33_000_000 * i, near) for i in range(3, 6)):
+        told.append(f"scene {scene.frame.index}")
+    assert told == ["start", "answer", "start", "scene 3", "answer", "start", "scene 4", "answer", "scene 5"]

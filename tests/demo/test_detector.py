@@ -10,9 +10,11 @@ import pytest
 
 from demo.detector import (
     NOWHERE,
+    STALE_NS,
     BackgroundDetector,
     Guess,
     LandmarkDetector,
+    LateDetector,
     PromptDetector,
     Sighting,
     Whereabouts,
@@ -191,6 +193,19 @@ def test_stderr_comes_back(capfd: pytest.CaptureFixture[str]) -> None:
         os.write(2, b"chatter")
     os.write(2, b"a message")
     assert capfd.readouterr().err == "a message"
+
+
+def test_a_late_detector_answers_a_frame_after_each_look_and_forgets_as_the_live_one() -> None:
+    colour = ColourDetector()
+    detector = LateDetector(colour)
+    times_ns = [0, 1, 2, 3, STALE_NS + 1, STALE_NS + 2, STALE_NS + 3]
+    looks = [True, True, False, False, False, True, False]
+    sightings = [detector(Frame(i, at, IMAGE), look) for i, (at, look) in enumerate(zip(times_ns, looks, strict=True))]
+    seen_ns = [sighting and sighting.time_ns for sighting in sightings]
+    assert seen_ns == [None, 0, 1, 1, 1, None, STALE_NS + 2]
+    assert colour.looks == 3
+    detector.close()
+    assert colour.closed
 
 
 def test_a_prompt_detector_looks_when_it_is_asked_to() -> None:

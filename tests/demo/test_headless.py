@@ -12,6 +12,7 @@ import pyarrow as pa
 import pytest
 
 from demo.approach import InTurn
+from demo.detector import LateDetector
 from demo.headless import run_headless
 from demo.pipeline import Pipeline
 from demo.recording.video import fitted
@@ -44,6 +45,23 @@ def rows(path: Path) -> list[dict]:
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     return Settings(source="video", path=write_clip(tmp_path / "clip.mp4", two_hands(15)))
+
+
+def test_as_live_the_detector_is_late_and_every_frame_comes_out(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    detectors: list[ColourDetector] = []
+
+    def late(settings: Settings, tell: Callable[[str], None]) -> Pipeline:
+        detectors.append(ColourDetector())
+        return Pipeline(settings, ColourBackend(), InTurn(LateDetector(detectors[-1])))
+
+    monkeypatch.setattr("demo.headless.open_late_pipeline", late)
+    monkeypatch.setattr("demo.headless.open_exact_pipeline", colour_pipeline)
+    for as_live, opened in ((True, 1), (False, 1)):
+        figures, _ = run_headless(settings, None, as_live=as_live)
+        assert (figures["frames"], figures["two_hand_share"], len(detectors)) == (15, 1.0, opened)
+    assert detectors[0].looks > 0 and detectors[0].closed
 
 
 def test_every_frame_comes_out(settings: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -17,6 +17,7 @@ from digit.geometry import affine_from_bbox, axis_of, invert_affine, joints_2p5d
 from digit.landmarker import HandLandmarks
 from digit.prediction import DepthAxis, Prediction
 from digit.skeleton import SLOTS
+from launcher import parser
 
 K = np.array([[400.0, 0.0, 160.0], [0.0, 400.0, 120.0], [0.0, 0.0, 1.0]])
 SHIFT_PX = 3.0
@@ -304,3 +305,23 @@ def test_failing_loop_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     with pytest.raises(UserError, match=r"failed on clip\.mp4: the video is broken"):
         clips.run_loop(tmp_path / "clip.mp4", tmp_path / "out", [], None)
+
+
+def test_clips_are_played_as_the_options_say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
+    (tmp_path / "clip.mp4").touch()
+    asked: list[list[str]] = []
+
+    def measure(path: Path, launcher_options: list[str], hand_model: object, max_frames: object) -> dict[str, int]:
+        asked.append(launcher_options)
+        return {"frames": 1}
+
+    monkeypatch.setattr("digit.evaluate.measure_clip", measure)
+    for options in ([], ["--as-live", "--prior", "none"]):
+        assert evaluate.main(["--clips", str(tmp_path), "--json", *options]) == 0
+    assert json.loads(capsys.readouterr().out.splitlines()[0])["all"] == {"frames": 1}
+    plain, live = asked
+    assert "--prior" in plain and "--as-live" not in plain
+    assert "--no-prior" in live and "--as-live" in live
+    for launcher_options in asked:
+        arguments = parser().parse_args(["--headless", *launcher_options])
+        assert arguments.as_live == ("--as-live" in launcher_options)
