@@ -21,8 +21,6 @@ LOOK_EVERY_CALM, LOOK_EVERY_ALONE, LOOK_EVERY_NO_PRIOR = 4, 2, 15
 #: Doubt: fewer of a hand's joints could be followed in the picture, or it went so far since the last look, in sizes of
 #: a hand. On rendered clips of moving hands 0.9 of the joints asked for more looks and did no better.
 FOLLOWED_WELL, LOOK_AFTER_WAY = 0.6, 0.1
-
-
 _NOTHING_SEEN = Sighting(-1, ())
 
 
@@ -58,7 +56,7 @@ class Approach:
     def __call__(self, frame: Frame, standing: Standing) -> Approached:
         """Follow the hands into a frame. Raises what the detector raises."""
         before = self._sighting
-        carried = self._carrier(frame, before or _NOTHING_SEEN)  # a look at this frame may answer later
+        carried = self._carrier(frame, before or _NOTHING_SEEN)  # which remembers the frame: its look may answer later
         self._since_look += 1
         self._way += self._carrier.step
         look = self._wanted(standing, len(carried))
