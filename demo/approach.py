@@ -55,8 +55,8 @@ class Approach:
 
     def __call__(self, frame: Frame, standing: Standing) -> Approached:
         """Follow the hands into a frame. Raises what the detector raises."""
-        before = self._sighting
-        carried = self._carrier(frame, before or _NOTHING_SEEN)  # which remembers the frame: its look may answer later
+        before = self._sighting or _NOTHING_SEEN
+        carried = self._carrier(frame, before)  # which remembers the frame: its look may answer later
         self._since_look += 1
         self._way += self._carrier.step
         look = self._wanted(standing, len(carried))
@@ -65,9 +65,9 @@ class Approach:
         self._sighting = self._detector(frame, look, Whereabouts(carried, standing.guesses))
         if self._sighting is None:
             return Approached(frame, (), (), False)
-        if before is None or self._sighting.time_ns != before.time_ns:
-            return Approached(frame, self._carrier(frame, self._sighting), self._carrier.followed, True)
-        return Approached(frame, carried, self._carrier.followed, False)
+        fresh = self._sighting.time_ns != before.time_ns
+        hands = self._carrier(frame, self._sighting) if fresh else carried
+        return Approached(frame, hands, self._carrier.followed, fresh)
 
     def close(self) -> None:
         """Free the detector."""
