@@ -6,7 +6,7 @@ hand it may see one in a face, but its joints then lie in a knot or anywhere, an
 """
 
 from dataclasses import dataclass
-from math import atanh, tanh
+from math import atanh, exp, tanh
 
 import numpy as np
 
@@ -41,6 +41,9 @@ FIRST_NAMED, NAMED = 1.5, 0.45
 #: Log-odds beyond which other names are believed to be the right ones. On rendered clips hands change places half as
 #: often with this as with 1, and have their names in 0.4 % fewer frames (seeds 22, 32, 52, the same table).
 RENAMED_AT = 1.6
+#: Log-odds by which names are likelier to be right than this filter says: confidences times that probability then have
+#: the least Brier score on rendered clips (seeds 22, 32, 52; the table in `assets/digit-lite.history.md`).
+CAREFUL = 0.5
 #: A single hand is the one before it if it went no farther than so many hand sizes: a quick one leaves its place in a
 #: frame.
 SAME_AT = 1.5
@@ -63,6 +66,7 @@ class Decision:
 
     swapped: bool  # its right hand is the left one and the other way round
     present: np.ndarray  # (2,) bool: the right, the left hand is there
+    named: float  # probability that the hands then have their right names
 
 
 class Handedness:
@@ -93,7 +97,7 @@ class Handedness:
         kept_px = np.where(self._present[:, None, None], self._joints_px, np.nan)
         placed = shown & ((certain >= PLACED_AT) | np.isnan(self._joints_px).any(axis=(1, 2)))
         self._joints_px = np.where(placed[:, None, None], joints_px, kept_px)
-        return Decision(self._crossed, shown)
+        return Decision(self._crossed, shown, 1 / (1 + exp(-self._odds - CAREFUL)))
 
     def _name(self, link: float | None) -> None:
         """Decide on the names: the forward algorithm (Rabiner 1989, III A) for two states.

@@ -102,6 +102,7 @@ class Settled:
     underway: Underway
     answer: Answer | None  # under the decided sides; None without hands
     present: np.ndarray  # (2,) bool: right, left
+    named: float = 1.0  # probability that the hands have their right names
 
 
 class Pipeline:
@@ -225,7 +226,7 @@ class Pipeline:
             if not self._tracker.tracking:
                 self._handedness, self._guesses = Handedness(), ()
             self._settled_ns = underway.frame.time_ns
-        return Settled(underway, answer, decision.present)
+        return Settled(underway, answer, decision.present, decision.named)
 
     def _recalled(self, prediction: Prediction, underway: Underway) -> Prediction:
         """The network's answer, read with the hands of the frame before in mind."""
@@ -246,12 +247,13 @@ class Pipeline:
         with timings.stage("lift"):
             # Only what is shown: a crop that followed the landmarker's joints would answer itself.
             prediction = consensus(answer.prediction, underway.prior)
-            hands_raw = self._lifted(prediction, settled.present, underway.image_from_crop, K)
+            lifted = self._lifted(prediction, settled.present, underway.image_from_crop, K)
         with timings.stage("smooth"):
-            hands = self._smoothed(hands_raw, frame.time_ns, K, underway.settings.smooth)
+            smoothed = self._smoothed(lifted, frame.time_ns, K, underway.settings.smooth)
+        hands_raw = doubted(lifted, settled.named)
         return replace(
             self._scene(underway),
-            hands=hands,
+            hands=hands_raw if smoothed is lifted else doubted(smoothed, settled.named),
             hands_raw=hands_raw,
             handedness=prediction.handedness,
             image_from_crop=underway.image_from_crop,
@@ -334,6 +336,17 @@ def agreed(detections: Sequence[Detection], hands_px: np.ndarray) -> bool:
         size_px = max(float(np.ptp(hand.joints_px, axis=0).max()), 1.0)
         apart[i] = np.linalg.norm(hands_px - hand.joints_px, axis=-1).mean(axis=-1) / size_px
     return bool((apart.diagonal() < AGREED_AT).all() or (apart[::-1].diagonal() < AGREED_AT).all())
+
+
+def doubted(hands: Sequence[Hand], named: float) -> tuple[Hand, ...]:
+    """The hands with the confidence that their joints are right under their names, which are right so probably.
+
+    The network's takes the name for granted. Smoothing trusts that one: another name does not move a hand.
+    """
+    confidences = [(hand.confidence * named).astype(np.float32) for hand in hands]
+    for confidence in confidences:
+        confidence.flags.writeable = False
+    return tuple(replace(hand, confidence=each) for hand, each in zip(hands, confidences, strict=True))
 
 
 def with_sides_swapped(answer: Answer) -> Answer:

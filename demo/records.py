@@ -42,7 +42,7 @@ class Hand:
     score: float  # probability that this hand is in the picture
     joints_px: np.ndarray  # (21, 2) float32, image pixels
     joints_mm: np.ndarray  # (21, 3) float32, camera space
-    confidence: np.ndarray  # (21,) float32 in [0, 1]
+    confidence: np.ndarray  # (21,) float32 in [0, 1]: that the joint is where this side's is (`digit.calibration`)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

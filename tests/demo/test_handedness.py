@@ -87,6 +87,21 @@ def test_a_network_that_errs_now_and_then_changes_no_name() -> None:
     assert not decide(joints(RIGHT_AT, LEFT_AT), np.array(BOTH), SURE).swapped
 
 
+def test_names_get_surer_with_each_frame_and_are_doubted_in_a_flip_until_it_is_believed() -> None:
+    decide = Handedness()
+    confirmed = [decide(joints(RIGHT_AT, LEFT_AT), np.array(BOTH), SURE).named for _ in range(20)]
+    assert confirmed[0] > 0.8
+    assert confirmed[-1] > 0.98
+    assert confirmed == sorted(confirmed)
+    flip = [decide(joints(LEFT_AT, RIGHT_AT), np.array(BOTH), SURE) for _ in range(40)]
+    rejected = [decision.named for decision in flip if decision.swapped]
+    believed = [decision.named for decision in flip if not decision.swapped]
+    assert rejected == sorted(rejected, reverse=True)
+    assert rejected[-1] < 0.4
+    assert believed == sorted(believed)
+    assert believed[-1] > 0.98
+
+
 def test_palm_on_palm_the_wrists_tell_a_flip() -> None:
     """Of mirrored hands whose fingers lie on each other only wrists and thumbs differ: less than the fingers shake."""
     hand = 100 * SHAPE + RIGHT_AT

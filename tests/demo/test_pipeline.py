@@ -222,6 +222,23 @@ def test_bad_flipped_frames_change_neither_hands_nor_parts(flipped: int) -> None
         assert (after.part_labels != before.part_labels).mean() < 0.03
 
 
+def test_joints_are_as_sure_as_their_hands_names() -> None:
+    """What the network says of a joint takes its hand's name for granted; the names are doubted while it errs."""
+    backend = Flipping()
+    pipeline = Pipeline(Settings(), backend, InTurn(ColourDetector()))
+    known = [pipeline(frame(i, right=RIGHT, left=LEFT)) for i in range(8)][-1]
+    said = backend(known.frame.image[:, :256]).confidence.max()
+    assert said > 0.8
+    backend.flips = True
+    doubted = pipeline(frame(8, right=RIGHT, left=LEFT))
+    assert sides(doubted) == ["right", "left"]
+    for sure, unsure in zip(known.hands, doubted.hands, strict=True):
+        assert 0.95 * said < sure.confidence.min() < said
+        assert unsure.confidence.max() < sure.confidence.min()
+    for hand, raw in zip(doubted.hands, doubted.hands_raw, strict=True):
+        assert np.array_equal(hand.confidence, raw.confidence)
+
+
 def test_smoothing_is_a_toggle() -> None:
     pipeline = Pipeline(Settings(smooth=True), ColourBackend(), InTurn(ColourDetector()))
     for i in range(3):
