@@ -152,14 +152,17 @@ class Pipeline:
         if settled is not None:
             yield self.finish(settled)
 
-    def scenes_in_turn(self, frames: Iterable[Frame]) -> Generator[Scene]:
-        """The Scene of each frame, in order, as `demo.worker` makes them: each crop follows the frame before."""
+    def scenes_in_turn(self, frames: Iterable[Frame | None]) -> Generator[Scene]:
+        """The Scene of each frame, in order, each crop placed after the frame before: for frames that come live.
+
+        None, where no frame has come yet, finishes the one before.
+        """
         settled: Settled | None = None
         for frame in frames:
-            underway = self.begin(self.approach(frame))
+            underway = None if frame is None else self.begin(self.approach(frame))
             if settled is not None:
                 yield self.finish(settled)
-            settled = self.settle(underway)
+            settled = None if underway is None else self.settle(underway)
         if settled is not None:
             yield self.finish(settled)
 

@@ -10,12 +10,12 @@ backend, stop the worker and start a new one (`demo.settings.needs_restart`).
 """
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from contextlib import closing
 from time import monotonic
 
 from demo.latest import Latest
-from demo.pipeline import Pipeline, Settled, open_pipeline
+from demo.pipeline import Pipeline, open_pipeline
 from demo.records import Frame, Loaded, Scene
 from demo.settings import Settings, needs_restart
 from demo.sources import Source, open_source
@@ -157,7 +157,8 @@ class Worker:
             with closing(self._open_pipeline(self._settings, self._tell)) as pipeline:
                 self._pipeline = pipeline
                 self._status = WAITING
-                self._run(pipeline)
+                for scene in pipeline.scenes_in_turn(self._newest(pipeline)):
+                    self._hand_out(scene)
         except Exception as error:
             self._scenes.close(error)
         finally:
@@ -165,18 +166,13 @@ class Worker:
             self._halt()
             self._scenes.close()
 
-    def _run(self, pipeline: Pipeline) -> None:
-        settled: Settled | None = None
-        while settled is not None or not (self._stopping.is_set() or self._frames.ended):
-            # With a Scene to hand out there is no time to wait for a frame.
-            frame = self._frames.take() if settled is not None else self._frames.wait(timeout_s=0.5)
-            underway = None
-            if frame is not None and not self._stopping.is_set():
-                pipeline.settings = self._settings
-                underway = pipeline.begin(pipeline.approach(frame))
-            if settled is not None:
-                self._hand_out(pipeline.finish(settled))
-            settled = None if underway is None else pipeline.settle(underway)
+    def _newest(self, pipeline: Pipeline) -> Generator[Frame | None]:
+        """The newest frame each time, or None. After a frame a Scene is to be handed out: then there is no waiting."""
+        frame: Frame | None = None
+        while not (self._stopping.is_set() or self._frames.ended):
+            frame = self._frames.wait(timeout_s=0.5) if frame is None else self._frames.take()
+            pipeline.settings = self._settings
+            yield None if self._stopping.is_set() else frame
 
     def _hand_out(self, scene: Scene) -> None:
         if self.tap is not None:

@@ -1,5 +1,6 @@
 """The whole loop on painted discs, frame by frame."""
 
+from collections.abc import Generator
 from dataclasses import replace
 
 import numpy as np
@@ -257,6 +258,19 @@ def test_the_same_frames_give_the_same_scenes() -> None:
     for one, other in zip(*runs, strict=True):
         for hand, same in zip(one.hands, other.hands, strict=True):
             assert (hand.joints_mm == same.joints_mm).all()
+
+
+def test_a_live_scene_does_not_wait_for_the_next_frame() -> None:
+    pipeline = Pipeline(Settings(), ColourBackend(), InTurn(ColourDetector()))
+    asked: list[int] = []
+
+    def live() -> Generator[Frame | None]:
+        for index in (0, None, None, 1, 2):
+            asked.append(len(asked))
+            yield None if index is None else frame(index, right=RIGHT)
+
+    scenes = [(scene.frame.index, len(asked)) for scene in pipeline.scenes_in_turn(live())]
+    assert scenes == [(0, 2), (1, 5), (2, 5)]
 
 
 def test_close_closes_both() -> None:
