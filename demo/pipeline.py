@@ -342,9 +342,9 @@ def agreed(detections: Sequence[Detection], hands_px: np.ndarray) -> bool:
 
 
 def doubted(hands: Sequence[Hand], named: float) -> tuple[Hand, ...]:
-    """The hands with the confidence that their joints are right under their names, which are right so probably.
+    """The hands with the confidence that their joints are right and their names, of that probability, are too.
 
-    The network's takes the name for granted. Smoothing trusts that one: another name does not move a hand.
+    The network's own takes the names for granted. The smoothing follows that one, as another name moves no hand.
     """
     confidences = [(hand.confidence * named).astype(np.float32) for hand in hands]
     for confidence in confidences:
