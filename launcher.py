@@ -40,7 +40,9 @@ def parser() -> argparse.ArgumentParser:
     recording.add_argument("--ray", nargs="?", const="", metavar="ADDRESS", help="redo on a Ray cluster")
     headless = parser.add_argument_group("without a window")
     headless.add_argument(
-        "--headless", action="store_true", help="take every frame, write files, print figures as JSON"
+        "--headless",
+        action="store_true",
+        help="take every frame (of a camera the newest), write files, print figures as JSON",
     )
     headless.add_argument("--out", type=Path, default=Path("out"), metavar="DIR", help="folder to write (default: out)")
     headless.add_argument("--no-files", action="store_true", help="write nothing: only streams and figures")

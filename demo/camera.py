@@ -88,6 +88,15 @@ class Camera:
                     f"plug it in again or {_CHOOSE}"
                 )
 
+    def as_they_come(self) -> Iterator[Frame | None]:
+        """Like iterating, with None after a picture while the next one is not there yet."""
+        for frame in self:
+            newest: Frame | None = frame
+            while newest is not None:
+                yield newest
+                newest = self._slot.take()
+            yield None
+
     def stop(self) -> None:
         self._stopping.set()
         self._slot.close()

@@ -1,7 +1,7 @@
-"""The pipeline without a window: every frame of a source into a session, an overlay video and some figures."""
+"""The pipeline without a window: every frame of a file, or a camera live, into a session, an overlay video and figures."""
 
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, closing
 from itertools import chain, islice, pairwise
 from pathlib import Path
@@ -10,12 +10,13 @@ from typing import Any
 
 from tqdm import tqdm
 
+from demo.camera import Camera
 from demo.overlay import paint
-from demo.pipeline import Pipeline, open_exact_pipeline, open_late_pipeline
+from demo.pipeline import Pipeline, open_exact_pipeline, open_late_pipeline, open_pipeline
 from demo.recording.info import new_info
 from demo.recording.video import VideoWriter
 from demo.recording.writer import WRITE_ERRORS, SessionWriter, new_folder, why_not
-from demo.records import Scene
+from demo.records import Frame, Scene
 from demo.settings import Settings
 from demo.sources import Source, open_source
 from demo.stats import percentiles_ms
@@ -36,7 +37,7 @@ def run_headless(
 ) -> tuple[dict[str, Any], str]:
     """Run to the source's end or ``max_frames``; write a session and ``overlay.mp4`` into the folder ``out``.
 
-    With ``settings.record`` the session goes into a folder of its own below ``settings.sessions``, if that is given.
+    Of a camera the newest picture is taken each time, and its Scene comes at once; of files every frame. With ``settings.record`` the session goes into a folder of its own below ``settings.sessions``, if that is given.
     Without ``out`` no file is written. ``as_live``: no look of the landmarker is waited for, as in the window; each
     takes a frame's time, as on a computer that keeps up with the source.
 
@@ -47,9 +48,10 @@ def run_headless(
     """
     if out is not None:
         _make_folder(out)
-    open_pipeline = open_pipeline or (open_late_pipeline if as_live else open_exact_pipeline)
+    open_pipeline = open_pipeline or _opener(settings, as_live)
     with closing(open_source(settings, live=False)) as source:
-        frames = iter(source)
+        camera = isinstance(source, Camera)
+        frames = source.as_they_come() if camera else iter(source)
         first = list(islice(frames, 1))  # a source that gives nothing is told before the network is loaded
         total = min((n for n in (source.length, max_frames) if n is not None), default=None)
         with (
@@ -59,10 +61,26 @@ def run_headless(
         ):
             for line in streams.opened():
                 bar.write(line, file=sys.stderr)
-            frames = islice(chain(first, frames), max_frames)
-            play = pipeline.scenes_in_turn if as_live else pipeline.scenes
-            figures = _run(play(frames), source, pipeline, settings, out, bar, streams.put)
+            frames = _at_most(max_frames, chain(first, frames))
+            scenes = pipeline.scenes_in_turn(frames) if camera or as_live else pipeline.scenes(filter(None, frames))
+            figures = _run(scenes, source, pipeline, settings, out, bar, streams.put)
         return figures, source.notice
+
+
+def _opener(settings: Settings, as_live: bool) -> OpenPipeline:
+    if settings.source == "camera":
+        return open_pipeline
+    return open_late_pipeline if as_live else open_exact_pipeline
+
+
+def _at_most(count: int | None, frames: Iterable[Frame | None]) -> Iterator[Frame | None]:
+    """Up to the ``count``-th frame; None is none."""
+    for frame in frames:
+        yield frame
+        if count is not None and frame is not None:
+            count -= 1
+            if count == 0:
+                return
 
 
 def _make_folder(out: Path) -> None:

@@ -51,6 +51,17 @@ def test_rgb_frames_until_it_is_closed() -> None:
     assert capture.released.is_set()
 
 
+def test_as_they_come_there_is_none_while_the_next_picture_is_not_there() -> None:
+    capture = FakeCapture(1, then="hang")
+    with closing(Camera(0, opener(capture), watchdog_s=30)) as camera:
+        frames = camera.as_they_come()
+        assert next(frames) is not None
+        assert next(frames) is None
+        capture.let_go.set()
+        with pytest.raises(UserError, match="stopped giving pictures"):
+            next(frames)
+
+
 @pytest.mark.parametrize("pictures", [0, 1])
 def test_a_camera_that_hangs_is_told_and_does_not_hang_the_loop(pictures: int) -> None:
     capture = FakeCapture(pictures, then="hang")

@@ -2,6 +2,7 @@
 
 import json
 import os
+import threading
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -12,14 +13,16 @@ import pyarrow as pa
 import pytest
 
 from demo.approach import InTurn
+from demo.camera import Camera
 from demo.detector import LateDetector
 from demo.headless import run_headless
-from demo.pipeline import Pipeline
+from demo.pipeline import Pipeline, Settled
 from demo.recording.video import fitted
+from demo.records import Scene
 from demo.settings import Settings
 from digit.errors import UserError
 from tests.demo.clips import truncated, two_hands, write_clip
-from tests.demo.scripted import ColourBackend, ColourDetector
+from tests.demo.scripted import ColourBackend, ColourDetector, draw_hands
 
 
 def colour_pipeline(settings: Settings, tell: Callable[[str], None]) -> Pipeline:
@@ -63,6 +66,33 @@ def test_as_live_the_detector_is_late_and_every_frame_comes_out(
         assert (figures["frames"], figures["two_hand_share"]) == (15, 1.0)
     (detector,) = detectors
     assert detector.looks > 0 and detector.closed
+
+
+def test_a_cameras_scene_does_not_wait_for_the_next_picture(monkeypatch: pytest.MonkeyPatch) -> None:
+    out = threading.Semaphore(1)  # one for the first picture, and one for each Scene
+
+    class Patient:
+        def isOpened(self) -> bool:
+            return True
+
+        def read(self) -> tuple[bool, np.ndarray | None]:
+            return out.acquire(timeout=10), draw_hands(180, 320, right=(100, 90), left=(220, 90))[..., ::-1]
+
+        def release(self) -> None: ...
+
+    class Telling(Pipeline):
+        def finish(self, settled: Settled) -> Scene:
+            scene = super().finish(settled)
+            out.release()
+            return scene
+
+    monkeypatch.setattr("demo.headless.open_source", lambda _, live: Camera(0, lambda _: Patient()))
+    monkeypatch.setattr(
+        "demo.headless.open_pipeline", lambda *_: Telling(settings, ColourBackend(), InTurn(ColourDetector()))
+    )
+    settings = Settings(source="camera")
+    figures, _ = run_headless(settings, None, 6)
+    assert (figures["frames"], figures["two_hand_share"]) == (6, 1.0)
 
 
 def test_every_frame_comes_out(settings: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
