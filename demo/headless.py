@@ -1,4 +1,4 @@
-"""The pipeline without a window: every frame of a file, or a camera live, into a session, an overlay video and figures."""
+"""The pipeline without a window: a source into a session, an overlay video and some figures."""
 
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -37,7 +37,8 @@ def run_headless(
 ) -> tuple[dict[str, Any], str]:
     """Run to the source's end or ``max_frames``; write a session and ``overlay.mp4`` into the folder ``out``.
 
-    Of a camera the newest picture is taken each time, and its Scene comes at once; of files every frame. With ``settings.record`` the session goes into a folder of its own below ``settings.sessions``, if that is given.
+    Of a file every frame is taken; of a camera the newest, and its Scene comes at once.
+    With ``settings.record`` the session goes into a folder of its own below ``settings.sessions``, if that is given.
     Without ``out`` no file is written. ``as_live``: no look of the landmarker is waited for, as in the window; each
     takes a frame's time, as on a computer that keeps up with the source.
 
