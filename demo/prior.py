@@ -39,6 +39,10 @@ class _Picture:
     grey: np.ndarray  # (H, W) uint8
     shrunk: int  # pixels of the frame for one of its own
 
+    def like(self, other: "_Picture") -> bool:
+        """Whether both are of the same size."""
+        return (self.grey.shape, self.shrunk) == (other.grey.shape, other.shrunk)
+
 
 class Carrier:
     """Carries what was seen from frame to frame."""
@@ -64,8 +68,13 @@ class Carrier:
         They stay where they were seen if that frame is not remembered. Call it with every frame, and with the same
         frame again only for another sighting.
         """
+        self.step, self.found = 0.0, 1.0
         if not self._pictures or self._pictures[-1].time_ns != frame.time_ns:
-            self._pictures.append(_small(frame))
+            picture = _small(frame)
+            if self._pictures and not picture.like(self._pictures[-1]):  # nothing can be followed into another size
+                self._pictures.clear()
+                self._hands, self._shares, self.found = (), (), 0.0
+            self._pictures.append(picture)
         pictures = list(self._pictures)[-2:]
         if sighting.time_ns != self._seen_ns:
             self._seen_ns, self._hands = sighting.time_ns, sighting.detections
@@ -73,7 +82,6 @@ class Carrier:
             remembered = bool(pictures) and pictures[0].time_ns == sighting.time_ns
             pictures = pictures if remembered else []
             self._shares = (float(remembered),) * len(self._hands)
-        self.step, self.found = 0.0, 1.0
         for before, after in pairwise(pictures) if self._hands else ():
             followed = _followed(self._hands, before, after)
             hands, shares = zip(*followed, strict=True)
@@ -85,7 +93,7 @@ class Carrier:
 
 def _small(frame: Frame) -> _Picture:
     grey, shrunk = cv2.cvtColor(frame.image, cv2.COLOR_RGB2GRAY), 1
-    while grey.shape[1] > WIDTH_PX:  # halving is many times as fast as any other ratio
+    while grey.shape[1] > WIDTH_PX and grey.shape[0] > 1:  # halving is many times as fast as any other ratio
         grey, shrunk = cv2.resize(grey, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA), 2 * shrunk
     return _Picture(frame.time_ns, grey, shrunk)
 

@@ -56,6 +56,17 @@ def test_what_cannot_be_followed_stays() -> None:
     assert carrier(frame(7, 0, 0), Sighting(7, ())) == ()
 
 
+@pytest.mark.parametrize("size", [(640, 360), (960, 500), (480, 270), (1920, 1080), (2000, 2)])
+def test_into_a_picture_of_another_size_nothing_is_followed(size: tuple[int, int]) -> None:
+    carrier, seen = Carrier(), sighting(0, 480, 270)
+    carrier(frame(0, 0, 0), seen)
+    other = Frame(1, 1, cv2.resize(TEXTURE, size))
+    assert carrier(other, seen) == carrier.followed == ()
+    assert carrier.found == 0
+    there = sighting(1, size[0] / 2, size[1] / 2)
+    assert carrier(other, there) == carrier.followed == there.detections
+
+
 def test_a_hand_that_the_picture_left_is_lost_until_it_is_seen_anew() -> None:
     carrier, seen = Carrier(), sighting(0, 480, 270)
     carrier(frame(0, 0, 0), seen)
