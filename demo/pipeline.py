@@ -245,6 +245,7 @@ class Pipeline:
         underway, answer = settled.underway, settled.answer
         frame, timings, K = underway.frame, underway.timings, underway.K
         if answer is None or underway.image_from_crop is None:
+            self._lift = Lift()
             self._smoothing.reset()
             return self._scene(underway)
         with timings.stage("lift"):

@@ -196,17 +196,6 @@ def test_a_second_hand_outside_the_crop_is_found(prior: bool) -> None:
     assert sides(scenes[-1]) == ["right", "left"]
 
 
-def test_a_hand_that_leaves_and_the_last_one() -> None:
-    pipeline = Pipeline(Settings(), ColourBackend(), InTurn(ColourDetector()))
-    for i in range(4):
-        pipeline(frame(i, right=RIGHT, left=LEFT))
-    scenes = [pipeline(frame(4 + i, right=RIGHT)) for i in range(LEAVE_FRAMES)]
-    assert sides(scenes[-1]) == ["right"]
-    scenes = [pipeline(frame(20 + i)) for i in range(LEAVE_FRAMES + 1)]
-    assert scenes[-1].hands == ()
-    assert scenes[-1].crop_origin == "none"
-
-
 @pytest.mark.parametrize("flipped", range(1, 5))
 def test_bad_flipped_frames_change_neither_hands_nor_parts(flipped: int) -> None:
     backend = Flipping()
