@@ -49,7 +49,7 @@ class Worker:
         self._open_source, self._open_pipeline = open_source, open_pipeline
         self._frames: Latest[Frame] = Latest()
         self._scenes: Latest[Scene] = Latest()
-        self._stopping, self._playing = threading.Event(), threading.Event()
+        self._stopping, self._playing, self._ready = threading.Event(), threading.Event(), threading.Event()
         self._playing.set()
         self._meter = Meter()
         self._source: Source | None = None
@@ -143,6 +143,8 @@ class Worker:
                 if self._stopping.is_set():  # `stop` came before there was a source to stop
                     return
                 for frame in source:
+                    if self._settings.source != "camera":  # a file begins with its first frame
+                        self._ready.wait()
                     self._playing.wait()
                     if self._stopping.is_set():
                         break
@@ -157,6 +159,7 @@ class Worker:
             with closing(self._open_pipeline(self._settings, self._tell)) as pipeline:
                 self._pipeline = pipeline
                 self._status = WAITING
+                self._ready.set()
                 for scene in pipeline.scenes_in_turn(self._newest(pipeline)):
                     self._hand_out(scene)
         except Exception as error:
@@ -192,8 +195,8 @@ class Worker:
 
     def _halt(self) -> None:
         """Wake whoever waits, to end."""
-        self._stopping.set()
-        self._playing.set()
+        for event in (self._stopping, self._playing, self._ready):
+            event.set()
         self._frames.close()
         if self._source is not None:
             self._source.stop()

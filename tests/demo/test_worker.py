@@ -13,7 +13,7 @@ from demo.approach import InTurn
 from demo.pipeline import Pipeline
 from demo.records import Frame, Scene
 from demo.settings import Settings
-from demo.sources import Source, open_source
+from demo.sources import Source, Video, open_source
 from demo.stats import END_TO_END
 from demo.worker import Worker
 from digit.errors import UserError
@@ -70,6 +70,27 @@ def test_to_the_end_of_a_clip(settings: Settings) -> None:
     assert (worker.loaded.backend, worker.loaded.model) == ("colour", "discs")
     assert worker.status == ""
     assert worker.poll() is None
+
+
+def test_a_file_waits_at_its_first_frame_while_the_network_loads(settings: Settings) -> None:
+    went_on = threading.Event()
+
+    class Watched(Video):
+        def __iter__(self) -> Iterator[Frame]:
+            for frame in super().__iter__():
+                yield frame
+                went_on.set()
+
+    def slow(settings: Settings, tell: Callable[[str], None]) -> Pipeline:
+        assert not went_on.wait(0.2)
+        return colour_pipeline(settings, tell)
+
+    assert settings.path is not None
+    source = Watched(settings.path, live=True)
+    worker = Worker(settings, lambda _: source, slow).start()
+    scenes = scenes_until(worker, never)
+    assert worker.stop()
+    assert scenes and went_on.is_set()
 
 
 def test_statistics(settings: Settings) -> None:
