@@ -5,6 +5,7 @@ ends the iteration soon. A live source keeps the pace of its timestamps; any oth
 asked.
 """
 
+import os
 import threading
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
@@ -122,7 +123,7 @@ class Video:
     """
 
     def __init__(self, path: Path, live: bool, repeat: bool = False) -> None:
-        self.name, self.notice = path.name, ""
+        self.name, self.notice = readable_name(path), ""
         self._path, self._repeat, self._pace = path, repeat, Pace(live)
         self._container, self._stream = _open_video(path)
         rate = self._stream.average_rate
@@ -163,9 +164,12 @@ class Video:
                 last_s, count = time_s, count + 1
                 yield int((time_s - first_s) * 1_000_000_000), _upright(picture)
         except (av.error.FFmpegError, OSError) as error:
-            self._say_cut(count, str(error))
+            self._say_cut(count, error.strerror or "unknown format")
             return
-        if self.length is not None and count < self.length and not self._pace.stopped:
+        early = self.length is not None and count < self.length
+        if early and last_s is not None and "mp4" in self._container.format.name:  # its edit list may hide pictures
+            early = last_s + 2 * step < Fraction(self._container.duration or 0, av.time_base)
+        if early and not self._pace.stopped:
             self._say_cut(count, f"the file states {self.length}")
 
     def _say_cut(self, count: int, why: str) -> None:
@@ -178,7 +182,7 @@ def _open_video(path: Path) -> tuple[av.container.InputContainer, av.VideoStream
     if not path.is_file():
         raise UserError(f"There is no video file {path}; check the path given with --video.")
     try:
-        container = av.open(str(path), metadata_errors="replace")
+        container = av.open(str(path.absolute()), metadata_errors="replace")
     except (av.error.FFmpegError, OSError) as error:
         why = error.strerror or "unknown format"
         raise UserError(f"Cannot read the video {path} ({why}); convert it to MP4 and try again.") from error
@@ -228,7 +232,7 @@ class Pictures:
         self._paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in PICTURE_SUFFIXES)
         if not self._paths:
             raise UserError(f"The folder {folder} holds no pictures; give one with .jpg or .png files.")
-        self.name, self.notice = folder.name, ""
+        self.name, self.notice = readable_name(folder), ""
         self.fps, self.length = float(PICTURES_FPS), len(self._paths)
         self._folder, self._pace = folder, Pace(live)
 
@@ -236,9 +240,9 @@ class Pictures:
         unreadable: list[str] = []
         index = 0
         for path in self._paths:
-            bgr = cv2.imread(str(path), cv2.IMREAD_COLOR)
+            bgr = _read_picture(path)
             if bgr is None:
-                unreadable.append(path.name)
+                unreadable.append(readable_name(path))
                 self.notice = f"Left out, because it cannot be read: {_listed(unreadable)}."
                 continue
             time_ns = self._pace.wait(index * 1_000_000_000 // PICTURES_FPS)
@@ -256,6 +260,22 @@ class Pictures:
 
     def close(self) -> None:
         """Nothing stays open between two pictures."""
+
+
+def _read_picture(path: Path) -> np.ndarray | None:
+    """BGR, upright; None when the file is no picture.
+
+    OpenCV gets the bytes, as a name that is not UTF-8 would crash it.
+    """
+    try:
+        return cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_COLOR)
+    except (OSError, cv2.error):  # an empty file, or a picture beyond OpenCV's largest
+        return None
+
+
+def readable_name(path: Path) -> str:
+    """The name as UTF-8 can write it, of whatever bytes it is."""
+    return os.fsencode(path.name).decode(errors="replace")
 
 
 def _listed(names: Iterable[str], at_most: int = 5) -> str:

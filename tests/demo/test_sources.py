@@ -1,3 +1,7 @@
+import os
+import struct
+import sys
+import zlib
 from contextlib import closing
 from itertools import islice, pairwise
 from pathlib import Path
@@ -68,6 +72,19 @@ def test_truncated_video_gives_its_frames_and_says_so(tmp_path: Path, suffix: st
         assert f"breaks off after {len(frames)} frames" in source.notice
 
 
+def test_frames_that_the_file_itself_cuts_off_are_not_missing(tmp_path: Path) -> None:
+    whole = write_clip(tmp_path / "whole.mp4", two_hands(30))
+    with av.open(str(whole)) as source, av.open(str(tmp_path / "cut.mp4"), "w") as target:
+        stream = target.add_stream_from_template(source.streams.video[0])
+        for packet in source.demux(source.streams.video[0]):
+            if packet.dts is not None:
+                second = round(0.5 / packet.time_base)
+                packet.pts, packet.dts, packet.stream = packet.pts - second, packet.dts - second, stream
+                target.mux(packet)
+    video = Video(tmp_path / "cut.mp4", live=False)
+    assert (video.length, len(read(video)), video.notice) == (30, 20, "")
+
+
 def test_unreadable_videos(tmp_path: Path, clip: Path) -> None:
     text = tmp_path / "text.mp4"
     text.write_text("this is no video")
@@ -114,17 +131,40 @@ def test_pace_after_a_pause_does_not_rush(monkeypatch: pytest.MonkeyPatch) -> No
     assert pace.wait(50_000_000) > 10 * LATE_NS  # the same media time again still grows
 
 
+def png_of(width: int, height: int) -> bytes:
+    """The beginning of a picture of that size."""
+    head = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + head + struct.pack(">I", zlib.crc32(head))
+
+
 def test_pictures_in_the_order_of_their_names(tmp_path: Path) -> None:
     for name, value in (("b.png", 20), ("a.png", 10), ("c.jpg", 30)):
         cv2.imwrite(str(tmp_path / name), np.full((20, 30, 3), (0, 0, value), np.uint8))
     (tmp_path / "b0.jpg").write_bytes(b"broken")
+    (tmp_path / "b1.jpg").touch()
+    (tmp_path / "b2.png").write_bytes(png_of(40_000, 40_000))  # OpenCV takes none so large
     (tmp_path / "notes.txt").write_text("no picture")
     source = Pictures(tmp_path, live=False)
     frames = read(source)
     assert [round(float(frame.image[..., 0].mean())) for frame in frames] == pytest.approx([10, 20, 30], abs=2)
     assert_well_timed(frames)
     assert np.diff([frame.time_ns for frame in frames]) == pytest.approx(1e9 / PICTURES_FPS)
-    assert "b0.jpg" in source.notice
+    assert "b0.jpg, b1.jpg, b2.png" in source.notice
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names are bytes there only")
+def test_names_that_are_not_utf8(tmp_path: Path, clip: Path) -> None:
+    folder = tmp_path / os.fsdecode(b"h\xe4nde")
+    folder.mkdir()
+    picture = folder / os.fsdecode(b"\xe4.png")
+    picture.write_bytes(cv2.imencode(".png", np.zeros((20, 30, 3), np.uint8))[1].tobytes())
+    source = Pictures(folder, live=False)
+    assert len(read(source)) == 1
+    assert source.name == "h\ufffdnde"
+    video = clip.rename(folder / os.fsdecode(b"\xe4.mp4"))
+    source = Video(video, live=False)
+    assert len(read(source)) > 1
+    assert source.name == "\ufffd.mp4"
 
 
 def test_folders_without_pictures(tmp_path: Path) -> None:
