@@ -77,7 +77,7 @@ def parser() -> argparse.ArgumentParser:
     view = parser.add_argument_group("camera and view")
     view.add_argument("--focal", type=_between(float, 1), metavar="PX", help="focal length in pixels, for true depths")
     view.add_argument(
-        "--fov", type=_between(float, 1, 179), metavar="DEG", help="horizontal field of view (default: 65)"
+        "--fov", type=_between(float, 1, 179), metavar="DEG", help="field of view over the longer side (default: 65)"
     )
     view.add_argument("--smooth", action=on_off, help="One-Euro smoothing (default: on)")
     view.add_argument("--mirror", action=on_off, help="show the picture as in a mirror (default: off)")
@@ -126,6 +126,11 @@ def main(argv: list[str] | None = None) -> int:
         return run(arguments)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:  # such as a path that is too long or must not be looked into
+        if error.filename is None:
+            raise
+        print(f"error: Cannot use {error.filename} ({error.strerror}); check the path.", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         return 130

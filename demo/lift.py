@@ -38,11 +38,15 @@ WINDOW = 9
 
 
 def intrinsics(shape: tuple[int, ...], focal_px: float | None, fov_deg: float) -> np.ndarray:
-    """K (3, 3) of a picture of (height, width, ...): from the focal length if given, else from the field of view."""
+    """K (3, 3) of a picture of (height, width, ...): from the focal length, or the field of view over the longer side.
+
+    That is a camera's horizontal one, also where a phone was held upright.
+    """
     height, width = shape[:2]
-    if focal_px is not None:
-        return intrinsics_from_focal(width, height, focal_px)
-    return intrinsics_from_fov(width, height, fov_deg)
+    if focal_px is None:
+        longer = max(width, height)
+        focal_px = float(intrinsics_from_fov(longer, longer, fov_deg)[0, 0])
+    return intrinsics_from_focal(width, height, focal_px)
 
 
 def combined_roots_mm(

@@ -56,6 +56,12 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="how long a name may be")
+@pytest.mark.parametrize("option", ["--video", "--images"])
+def test_a_path_that_no_file_can_have(option: str) -> None:
+    assert_one_sentence(launch(option, "x" * 300, "--headless"), "too long", "check the path")
+
+
 def test_help_imports_nothing_heavy() -> None:
     code = (
         "import sys, runpy\n"

@@ -95,6 +95,8 @@ def test_intrinsics_prefer_the_focal_length() -> None:
     assert K[0, 0] == 600
     assert K[:2, 2].tolist() == [319.5, 239.5]
     assert intrinsics((480, 640, 3), None, 90.0)[0, 0] == pytest.approx(320)
+    upright = intrinsics((640, 480, 3), None, 90.0)  # the same camera on its side
+    assert (upright[0, 0], *upright[:2, 2]) == pytest.approx((320, 239.5, 319.5))
 
 
 def test_depths_along_the_crop_are_lifted_to_the_same_hands() -> None:
