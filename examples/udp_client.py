@@ -8,8 +8,8 @@ import numpy as np
 from demo.streams.packet import HAND, HEADER  # or copy the two records from there
 
 host, _, port = (sys.argv[1] if len(sys.argv) > 1 else "127.0.0.1:9870").rpartition(":")
-receiver = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-receiver.bind((host, int(port)))
+receiver = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM)
+receiver.bind((host.strip("[]"), int(port)))
 while True:
     datagram = receiver.recv(65535)
     header = np.frombuffer(datagram, HEADER, 1)[0]

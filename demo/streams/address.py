@@ -2,6 +2,7 @@
 
 import ipaddress
 import secrets
+import socket
 from dataclasses import dataclass
 
 from digit.errors import UserError
@@ -48,6 +49,16 @@ def is_local(host: str) -> bool:
         return False
 
 
+def outward_host() -> str:
+    """The address at which others in the network see this computer; empty without a network."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))  # sends nothing: the system only chooses the way there
+        except OSError:
+            return ""
+        return str(probe.getsockname()[0])
+
+
 def parse_address(text: str, port: int, network: Network) -> Address:
     """``HOST:PORT``, ``HOST``, ``PORT`` or nothing; what is missing is loopback and ``port``.
 
@@ -57,12 +68,12 @@ def parse_address(text: str, port: int, network: Network) -> Address:
     if text.isdecimal():
         found = text
     elif text.startswith("["):
-        host, _, rest = text[1:].partition("]")
-        found = rest.removeprefix(":") or found
+        host, closed, rest = text[1:].partition("]")
+        host, found = host if closed else "", rest.removeprefix(":") or found
     elif text:
         host, _, rest = text.partition(":")
         host, found = host or LOOPBACK, rest or found
-    if not found.isdecimal() or not 0 < int(found) < 65536 or any(c.isspace() or c in "/?#@" for c in host):
+    if not found.isdecimal() or not 0 < int(found) < 65536 or not _may_name(host):
         raise UserError(f"{text!r} is no address; give HOST:PORT, HOST or PORT, such as 127.0.0.1:{port}.")
     address = Address(LOOPBACK if host == "localhost" else host, int(found))
     if not address.local and not network.allowed:
@@ -70,3 +81,12 @@ def parse_address(text: str, port: int, network: Network) -> Address:
             f"{address} is not on this computer; add --stream-network (or tick “Other computers”) to send hands there."
         )
     return address
+
+
+def _may_name(host: str) -> bool:
+    """False for what no computer can be called."""
+    try:
+        host.encode("idna")  # as the system's look-up does, which raises no OSError
+    except UnicodeError:
+        return False
+    return bool(host) and all(c.isprintable() and c not in " /?#@" for c in host)

@@ -88,8 +88,8 @@ class Streams:
         with suppress(RuntimeError):  # they were closed before
             loop.call_soon_threadsafe(sent.set)
             sent.wait(5)
-        for name in tuple(self._outlets):
-            self.stop(name)
+        for outlet in self._outlets.values():  # kept: their states say how it went
+            outlet.stop()
         with suppress(RuntimeError):
             loop.call_soon_threadsafe(loop.stop)
         self._thread.join(5)

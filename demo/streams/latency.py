@@ -10,6 +10,7 @@ of them, and while hostile clients hang on the WebSocket. `python -m digit.bench
 import argparse
 import asyncio
 import json
+import math
 import os
 import socket
 import subprocess
@@ -112,7 +113,8 @@ def _work() -> None:
 
 def _play(put: Callable[[Scene], None], seconds: float, rate_hz: float) -> list[int]:
     """Put Scenes at a rate; answers when each was finished."""
-    scenes = list(_dance(round(seconds * rate_hz), rate_hz))  # before: making one would hold up the one that is sent
+    count = max(1, round(seconds * rate_hz))
+    scenes = list(_dance(count, rate_hz))  # before: making one would hold up the one that is sent
     emitted_ns: list[int] = []
     start_s = perf_counter()
     for n, scene in enumerate(scenes):
@@ -255,13 +257,23 @@ def hostile(port: int) -> None:
     asyncio.run(all_of_them())
 
 
+def _above_0(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not 0 < number < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
+    return number
+
+
 def main(argv: list[str] | None = None) -> int:
     """Measure and print; returns the exit code."""
     parser = argparse.ArgumentParser(
         prog="python -m demo.streams.latency", description="Delay of the streams to clients."
     )
-    parser.add_argument("--seconds", type=float, default=5.0, help="for each figure (default 5)")
-    parser.add_argument("--rate", type=float, default=60.0, metavar="HZ", help="Scenes a second (default 60)")
+    parser.add_argument("--seconds", type=_above_0, default=5.0, help="for each figure (default 5)")
+    parser.add_argument("--rate", type=_above_0, default=60.0, metavar="HZ", help="Scenes a second (default 60)")
     parser.add_argument("--json", action="store_true", help="print one line of JSON instead of a table")
     parser.add_argument("--client", choices=(*LISTENERS, "hostile"), help=argparse.SUPPRESS)
     parser.add_argument("--port", type=int, help=argparse.SUPPRESS)

@@ -18,15 +18,20 @@ from digit.skeleton import SIDES
 
 NAME = "DigitLive"
 VALUES = ("x", "y", "z", "qx", "qy", "qz", "qw", "confidence")
-_UNITS = ("m", "m", "m", "1", "1", "1", "1", "1")
-#: Name and unit of each channel.
+#: Unit, and type as the XDF format's MoCap streams name it, where a quaternion is w x y z.
+_KINDS = (
+    *(("m", f"Position{axis}") for axis in "XYZ"),
+    *(("1", f"Orientation{axis}") for axis in "BCDA"),
+    ("1", "Confidence"),
+)
+#: Name, unit and type of each channel.
 CHANNELS = tuple(
     channel
     for side in SIDES
     for channel in (
-        *((f"{side}_{joint}_{v}", unit) for joint in JOINTS for v, unit in zip(VALUES, _UNITS, strict=True)),
-        (f"{side}_pinch_index", "1"),
-        (f"{side}_grab", "1"),
+        *((f"{side}_{joint}_{v}", *kind) for joint in JOINTS for v, kind in zip(VALUES, _KINDS, strict=True)),
+        (f"{side}_pinch_index", "1", "Misc"),
+        (f"{side}_grab", "1", "Misc"),
     )
 )
 
@@ -83,13 +88,13 @@ def sample(packet: Packet) -> np.ndarray:
 
 
 def _describe(info: Any) -> None:
-    """Names and units, as the XDF format's readers look for them."""
+    """Names, units and types, as the XDF format's readers look for them."""
     channels = info.desc().append_child("channels")
-    for label, unit in CHANNELS:
+    for label, unit, kind in CHANNELS:
         channel = channels.append_child("channel")
         channel.append_child_value("label", label)
         channel.append_child_value("unit", unit)
-        channel.append_child_value("type", "Position" if unit == "m" else "Orientation")
+        channel.append_child_value("type", kind)
 
 
 def open_stream(address: str, network: Network) -> Lsl:

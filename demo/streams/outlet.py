@@ -92,14 +92,15 @@ class Outlet:
     def state(self) -> State:
         """How it does now. Any thread may ask."""
         now_ns, stream = monotonic_ns(), self._stream
+        heard = stream if self._status == "running" else None  # one that has ended has nobody to count
         recent = sum(now_ns - sent_ns < _WINDOW_NS for sent_ns in tuple(self._sent_ns))
         return State(
             name=self._name,
             address=stream.address if stream else "",
             status=self._status,
             why=self._why,
-            clients=stream.clients if stream else None,
-            latency_ms=stream.latency_ms if stream else None,
+            clients=heard.clients if heard else None,
+            latency_ms=heard.latency_ms if heard else None,
             rate_hz=recent / (_WINDOW_NS / 1e9),
             sent=self._sent,
             skipped=max(0, self._put - self._sent - 1) if self._status == "running" else 0,

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from demo.streams.address import Network, is_local
 from demo.streams.outlet import Stream
@@ -81,7 +82,7 @@ PROTOCOLS = {
             "Rerun",
             "Rerun viewer: 3D, picture and curves on one timeline",
             "viewer",
-            "rerun",
+            "Rerun viewer: {address}",
             "demo.streams.rerun_viewer",
             ("rerun",),
         ),
@@ -109,7 +110,7 @@ def parse_stream(text: str) -> tuple[str, str]:
 def example(name: str, address: str, network: Network) -> str:
     """What to copy in order to listen to a stream that runs at this address."""
     host, _, port = address.rpartition(":")
-    token = f"?token={network.token}" if network.token and not is_local(host) else ""
+    token = f"?token={quote(network.token, safe='')}" if network.token and not is_local(host) else ""
     return PROTOCOLS[name].example.format(address=address, port=port, token=token)
 
 

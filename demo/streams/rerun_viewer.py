@@ -1,20 +1,23 @@
 """Rerun: both hands in 3D with their axes, the picture with the joints, and the signals as curves.
 
-The address is ``viewer`` (opens one on this computer), ``HOST:PORT`` of a viewer that runs, or a file ``NAME.rrd``.
-Timelines: ``capture`` (monotonic time) and ``frame``.
+The address is ``viewer`` (opens one on this computer, unless one runs), ``HOST:PORT`` of a viewer that runs, or a file
+``NAME.rrd``. Timelines: ``capture`` (monotonic time) and ``frame``.
 """
 
+import os
 import socket
+import subprocess
+import sys
 import threading
 from pathlib import Path
-from time import monotonic
+from time import monotonic, sleep
 from typing import Any
 
 import numpy as np
 
 from demo.overlay import paint
 from demo.streams import quaternion
-from demo.streams.address import Address, Network, parse_address
+from demo.streams.address import LOOPBACK, Address, Network, outward_host, parse_address
 from demo.streams.openxr import JOINTS, PARENTS
 from demo.streams.packet import Packet, StreamedHand
 from demo.streams.signals import FINGERS
@@ -32,6 +35,9 @@ _FLUSH_EVERY, _FLUSH_S = 15, 0.2
 _STUCK_S = 5.0
 #: A viewer that goes on takes what is left in much less.
 _LEAVE_S = 1.0
+#: A viewer that does not listen after so long has not started.
+_START_S = 20.0
+_SAYS_WHY = f"`python -m rerun --bind {LOOPBACK}` says why"
 _BONES = [(joint, parent) for joint, parent in enumerate(PARENTS) if joint != parent]
 
 
@@ -47,21 +53,32 @@ class Rerun:
         self._recording = rr.RecordingStream("digit-live")
         self._unflushed = 0
         self._stuck_s: float | None = None  # since when the viewer takes nothing
-        self.address = address or "viewer"
-        if self.address == "viewer":
-            try:
-                self._recording.spawn(memory_limit="25%")
-            except (RuntimeError, OSError) as error:
-                raise UserError(f"The Rerun viewer could not be started ({error}); start `rerun` yourself.") from error
-        elif self.address.endswith(".rrd"):
-            if not Path(self.address).parent.is_dir():
-                raise UserError(f"There is no folder for {self.address}; make it first.")
-            self._recording.save(self.address)
+        self._viewer: subprocess.Popen[bytes] | None = None  # if it was started here
+        if address.endswith(".rrd"):
+            self.address = address
+            self._save()
         else:
-            to = parse_address(self.address, PORT, network)
-            _ask(to)
+            to = Address(LOOPBACK, PORT) if address in ("", "viewer") else parse_address(address, PORT, network)
+            self.address = str(to)
+            if not _listens(to):
+                if address not in ("", "viewer"):
+                    raise UserError(f"No Rerun viewer listens at {to}; give --stream rerun to open one.")
+                self._viewer = _start_viewer(to)
+            if to.local and not network.allowed and (host := outward_host()) and _listens(Address(host, to.port)):
+                raise UserError(
+                    f"The Rerun viewer at {to} listens to other computers too; "
+                    f"start it as `rerun --bind {LOOPBACK}`, or add --stream-network."
+                )
             self._recording.connect_grpc(f"rerun+http://{to}/proxy")
         self._recording.log("hands", rr.ViewCoordinates.RUB, static=True)
+
+    def _save(self) -> None:
+        if not Path(self.address).parent.is_dir():
+            raise UserError(f"There is no folder for {self.address}; make it first.")
+        try:
+            self._recording.save(self.address)
+        except (RuntimeError, OSError) as error:
+            raise UserError(f"Cannot write {self.address} ({error}).") from error
 
     def send(self, packet: Packet) -> None:
         """Log one Scene. Raises UserError when the viewer takes nothing: else what it was sent would pile up here."""
@@ -73,6 +90,8 @@ class Rerun:
             self._recording.flush(timeout_sec=_FLUSH_S)
             self._unflushed, self._stuck_s = 0, None
         except (RuntimeError, ValueError, OSError) as error:
+            if self._viewer is not None and self._viewer.poll() is not None:
+                raise UserError(f"The Rerun viewer has ended; start it again, or {_SAYS_WHY}.") from error
             self._stuck_s = self._stuck_s or monotonic()
             if monotonic() - self._stuck_s > _STUCK_S:
                 raise UserError(f"The Rerun viewer at {self.address} takes no more; start it again.") from error
@@ -84,14 +103,32 @@ class Rerun:
         leaving.join(None if self.address.endswith(".rrd") else _LEAVE_S)
 
 
-def _ask(to: Address) -> None:
-    """Raises UserError when nobody listens there."""
+def _listens(to: Address) -> bool:
     try:
         socket.create_connection((to.host, to.port), timeout=3).close()
+    except OSError:
+        return False
+    return True
+
+
+def _start_viewer(to: Address) -> "subprocess.Popen[bytes]":
+    """A viewer that outlives this program, once it listens at ``to``. Raises UserError when it does not start."""
+    # Not the SDK's spawn: that one looks for `rerun` in PATH only, and its viewer listens to every network.
+    command = [sys.executable, "-m", "rerun_cli", "--bind", to.host, "--port", str(to.port)]
+    command += ["--memory-limit", "25%", "--expect-data-soon"]
+    quiet = subprocess.DEVNULL  # else who reads this program's output waits for the viewer's end
+    env = os.environ | {"RERUN_APP_ONLY": "true"}  # as the SDK's spawn does
+    try:
+        viewer = subprocess.Popen(command, stdin=quiet, stdout=quiet, stderr=quiet, env=env, start_new_session=True)
     except OSError as error:
-        raise UserError(
-            f"No Rerun viewer listens at {to}; start `rerun`, or give --stream rerun to open one."
-        ) from error
+        raise UserError(f"The Rerun viewer could not be started ({error}).") from error
+    deadline_s = monotonic() + _START_S
+    while not _listens(to):
+        if viewer.poll() is not None or monotonic() > deadline_s:
+            raise UserError(f"The Rerun viewer could not be started; {_SAYS_WHY}.")
+        sleep(0.05)
+    threading.Thread(target=viewer.wait, name="rerun viewer", daemon=True).start()  # it leaves no zombie when it ends
+    return viewer
 
 
 def log_packet(recording: Any, packet: Packet) -> None:

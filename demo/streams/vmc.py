@@ -2,8 +2,8 @@
 
 Bones are Unity's HumanBodyBones. Unity is left-handed, x right, y up, z forward; a bone's rotation is local and is the
 identity in the T-pose: arms sideways, palms down, thumbs forward and out. The camera does not see the arm, so no
-``RightHand`` bone is sent: the wrists go as ``/VMC/Ext/Tra/Pos`` (``digit_right``), for an avatar that stands where the
-camera is and looks where the person looks.
+``RightHand`` bone is sent: the wrists go as ``/VMC/Ext/Tra/Pos`` (``digit_right``), in metres from the camera, with z
+along the look of a person who faces it. The avatar's root belongs where the person stands, which is at a negative z.
 """
 
 from collections.abc import Iterable
@@ -42,7 +42,7 @@ _T_POSE = {
     "right": quaternion.from_matrix(np.array([[0.0, 0, -1], [0, 1, 0], [1, 0, 0]])),
     "left": quaternion.from_matrix(np.array([[0.0, 0, 1], [0, 1, 0], [-1, 0, 0]])),
 }
-#: The camera's view as the avatar has it: turned by half a turn about y.
+#: From the camera's view to that of the person, who looks the other way: half a turn about y.
 _HALF_TURN = np.array([0.0, 1.0, 0.0, 0.0])
 
 

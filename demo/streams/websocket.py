@@ -34,6 +34,8 @@ MAX_CLIENTS = 64
 _MAX_BYTES, _MESSAGES_A_SECOND = 1024, 30
 #: A client that takes nothing for so long is cut off.
 STALL_S = 10.0
+#: At the end, a client that has not taken its good-bye after so long is cut off.
+_GOODBYE_S = 1.5
 #: Small, so that what a slow client has not read yet is at most a few messages old.
 _SEND_BUFFER = 32_768
 
@@ -65,7 +67,8 @@ class Client:
             message, self._waiting = self._waiting, None
             if message is not None:
                 try:
-                    await asyncio.wait_for(self.connection.send(message), STALL_S)
+                    async with asyncio.timeout(STALL_S):  # wait_for of Python 3.11 may swallow a cancel
+                        await self.connection.send(message)
                 except TimeoutError:
                     self.connection.transport.abort()
                     return
@@ -141,7 +144,11 @@ class WebSocket:
 
     async def _end(self) -> None:
         self._server.close()
-        await self._server.wait_closed()
+        ended = asyncio.ensure_future(self._server.wait_closed())
+        await asyncio.wait((ended,), timeout=_GOODBYE_S)
+        for client in tuple(self._clients):  # they do not read, so they do not hear it either
+            client.connection.transport.abort()
+        await ended
 
     def _admit(self, connection: "ServerConnection", request: "Request") -> "Response | None":
         """None lets a WebSocket in; else the HTTP answer: the page, or why not."""

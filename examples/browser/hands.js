@@ -1,7 +1,8 @@
-// Hands from Digit Live over WebSocket. Copy this file into your own page:
+// Hands from Digit Live over WebSocket. Put your page and its script beside this file, into examples/browser/: Digit
+// Live serves them, and refuses pages of other origins unless it listens beyond this computer and they give the token.
 //
 //   import { connect } from "./hands.js";
-//   connect("ws://127.0.0.1:8765/", { onHands(message, latency) { ... } });
+//   connect(`ws://${location.host}/${location.search}`, { onHands(message, latency) { ... } });
 //
 // A message is described by examples/message.schema.json. Joints come in OpenXR's order, of which the first message
 // (`hello`) gives the names, also WebXR's. Metres; x right, y up, z backward from the camera.
@@ -18,6 +19,7 @@ export function connect(url, { onHello, onHands, onState }) {
   let lastLatencyMs = null;
 
   function open() {
+    if (ended) return;
     socket = new WebSocket(url);
     onState?.("connecting");
     clock = { offsetMs: 0, wayMs: Infinity };

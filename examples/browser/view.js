@@ -71,7 +71,7 @@ function drawHands(hands) {
     const seen = hand.positions.map(project);
     hello.parents.forEach((parent, joint) => {
       const [x, y, scale, depth] = seen[joint];
-      const alpha = hand.confidence[joint] < 0.3 ? 0.45 : 1;
+      const alpha = hand.confidence[joint] < 0.5 ? 0.45 : 1;
       if (parent !== joint) {
         const [px, py, pscale, pdepth] = seen[parent];
         const width = 1.3 * Math.min(hand.radii[joint] * scale, hand.radii[parent] * pscale);

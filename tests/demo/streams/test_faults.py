@@ -7,6 +7,7 @@ import json
 import os
 import socket
 import sys
+import threading
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -88,6 +89,22 @@ def test_a_client_that_takes_nothing_is_cut_off(served, monkeypatch) -> None:
             return streams.states()["websocket"].clients == 0
 
         wait_until(gone)
+
+
+def test_clients_that_do_not_read_hold_up_no_end(served, capfd) -> None:
+    streams, port = served
+    with ExitStack() as stack:
+        for _ in range(5):
+            silent = stack.enter_context(socket.socket())
+            silent.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            silent.connect(("127.0.0.1", port))
+            silent.sendall(handshake(port))
+        wait_until(lambda: streams.states()["websocket"].clients == 5)
+        for _ in range(10):  # more than the system buffers
+            play(streams, SCENES)
+        streams.close()
+    assert not [thread.name for thread in threading.enumerate() if thread.name.startswith("stream")]
+    assert "Traceback" not in capfd.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -250,7 +267,8 @@ def test_addresses() -> None:
     for text in ("192.0.2.7", "0.0.0.0:80", "[::]:80", "example.org", "127.0.0.1.example.org"):
         with pytest.raises(UserError, match="--stream-network"):
             parse_address(text, 9, here)
-    for text in ("127.0.0.1:0", "127.0.0.1:99999", "a b", "http://127.0.0.1:80", "x:y", "user@127.0.0.1"):
+    asked = ("127.0.0.1:0", "127.0.0.1:99999", "a b", "http://127.0.0.1:80", "x:y", "user@127.0.0.1")
+    for text in (*asked, "a..b:80", "a" * 64, "a\0b", "[::1", "[]:90", "[::1]x:90"):
         with pytest.raises(UserError, match="is no address"):
             parse_address(text, 9, network)
     with pytest.raises(UserError, match="choose from websocket"):
@@ -299,6 +317,18 @@ def test_beyond_loopback_the_token_is_asked_for() -> None:
         for path in ("/?token=let%20me%20in", "/view.js", "/hands.js", "/hands.css"):  # the page itself is no secret
             assert get(port, path)[0] == 200
         with connect(f"ws://127.0.0.1:{port}/?token=let%20me%20in", origin="https://example.org") as client:
+            assert json.loads(client.recv())["type"] == "hello"
+    finally:
+        streams.close()
+
+
+@pytest.mark.parametrize("token", ["let me in", "a+b", "a&b#c", "50%25", "ümlaut"])
+def test_the_link_that_is_shown_lets_in_whatever_the_token_is(token: str) -> None:
+    streams = Streams(Network.opened(token))
+    streams.start(f"websocket:0.0.0.0:{free_port()}")
+    try:
+        link = streams.opened()[0].removeprefix("websocket: http://0.0.0.0")
+        with connect(f"ws://127.0.0.1{link}") as client:
             assert json.loads(client.recv())["type"] == "hello"
     finally:
         streams.close()
@@ -353,19 +383,8 @@ def test_a_stream_that_falls_over_is_told_and_leaves_the_others(capfd, monkeypat
     assert "ZeroDivisionError" in capfd.readouterr().err
 
 
-def test_a_rerun_viewer_that_is_not_there_or_takes_nothing_is_one_sentence(capfd) -> None:
-    """Otherwise all that it does not take would pile up in this process."""
-    streams = Streams()
-    streams.start(f"rerun:{free_port()}")
-    wait_until(lambda: streams.states()["rerun"].status == "failed")
-    assert "start `rerun`" in streams.states()["rerun"].why
-    streams.close()
-
-
 def test_putting_never_waits_for_a_stream(monkeypatch) -> None:
     """A stream that waits keeps nobody: Scenes are taken and the newest one counts."""
-    import threading
-
     hanging = threading.Event()
     monkeypatch.setattr("demo.streams.datagrams.Datagrams.waits", True)
     monkeypatch.setattr("demo.streams.datagrams.Datagrams.send", lambda *_: hanging.wait(20))

@@ -196,10 +196,14 @@ def test_lsl_inlet_gets_samples_stamped_with_the_capture(hub) -> None:
     streams = hub(f"lsl:{name}", network=Network.opened())
     found = pylsl.resolve_byprop("name", name, timeout=10)
     inlet = pylsl.StreamInlet(found[0], max_buflen=10)
-    labels, channel = [], inlet.info(10).desc().child("channels").child("channel")
+    kinds, channel = {}, inlet.info(10).desc().child("channels").child("channel")
     while not channel.empty():
-        labels.append(channel.child_value("label"))
+        kinds[channel.child_value("label")] = channel.child_value("type")
         channel = channel.next_sibling()
+    labels = tuple(kinds)
+    tip = [kinds[f"left_index_tip_{value}"] for value in ("x", "qx", "qw", "confidence")]
+    assert tip == ["PositionX", "OrientationB", "OrientationA", "Confidence"]  # as XDF names them
+    assert kinds["right_pinch_index"] == kinds["left_grab"] == "Misc"
     inlet.open_stream(timeout=10)
     wait_until(lambda: streams.states()["lsl"].clients == 1)
     offset_s = None
