@@ -10,8 +10,8 @@ from pathlib import Path
 
 DESCRIPTION = "Digit Live: two interacting hands, in 3D, live from one ordinary webcam."
 EPILOG = (
-    "Without a source: the camera used last, at first camera 0; with no camera the sample clip. Without a display the "
-    "loop runs headless. Exit codes: 0 done, 2 bad input, 130 Ctrl-C."
+    "Without a source: the camera last chosen in the window, at first camera 0; with no camera the sample clip. "
+    "Without a display the loop runs headless. Exit codes: 0 done, 2 bad input, 130 Ctrl-C."
 )
 
 

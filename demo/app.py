@@ -57,8 +57,9 @@ def settings_from_arguments(arguments: Namespace, saved: Settings) -> Settings:
         "stream_network": None if arguments.stream_network is None else True,
         "stream_token": arguments.stream_network,
     }
-    for stream in arguments.stream:
-        parse_stream(stream)
+    kinds = [parse_stream(stream)[0] for stream in arguments.stream]
+    if len(set(kinds)) < len(kinds):
+        raise UserError("Each kind of stream runs once; give one address for each.")
     if arguments.fov is not None and arguments.focal is None:
         settings = replace(settings, focal_px=None)
     return replace(settings, **{name: value for name, value in given.items() if value is not None})
@@ -72,6 +73,8 @@ def has_display() -> bool:
 def _run_headless(settings: Settings, arguments: Namespace) -> int:
     from demo.headless import run_headless
 
+    if arguments.no_files and arguments.record is not None:
+        raise UserError("--no-files and --record exclude each other; leave one out.")
     out = None if arguments.no_files else arguments.out
     figures, notice = run_headless(settings, out, arguments.max_frames, as_live=arguments.as_live)
     _say(notice)

@@ -13,6 +13,8 @@ from tqdm import tqdm
 from demo.camera import Camera
 from demo.overlay import paint
 from demo.pipeline import Pipeline, open_exact_pipeline, open_late_pipeline, open_pipeline
+from demo.recording.format import VIDEO
+from demo.recording.frames import SessionFrames
 from demo.recording.info import new_info
 from demo.recording.video import VideoWriter
 from demo.recording.writer import WRITE_ERRORS, SessionWriter, new_folder, why_not
@@ -24,6 +26,9 @@ from demo.streams.hub import streams_of
 from demo.writing import Writing
 from digit.errors import UserError
 
+OVERLAY = "overlay.mp4"
+#: Fewer frames give no rate: the first Scene comes when those behind it are nearly done.
+FEWEST_TIMED = 10
 #: Loads backend and detector of the settings, telling each step in a few words.
 OpenPipeline = Callable[[Settings, Callable[[str], None]], Pipeline]
 
@@ -42,12 +47,13 @@ def run_headless(
     Without ``out`` no file is written. ``as_live``: no look of the landmarker is waited for, as in the window; each
     takes a frame's time, as on a computer that keeps up with the source.
 
-    Returns the figures (frames, fps from the first Scene on, two_hand_share, frame_ms {p50, p95} from Scene to Scene,
-    latency_ms {stage: {p50, p95}}, backend, model) and the source's notice. Raises UserError when the source cannot be
-    read, the model not loaded or the folder not written; what was written up to there stays readable. A progress bar
-    goes to stderr.
+    Returns the figures (frames, fps from the first Scene on or None for a few frames, two_hand_share, frame_ms {p50,
+    p95} from Scene to Scene, latency_ms {stage: {p50, p95}}, backend, model) and a notice: the source's, and why
+    streams failed. Raises UserError when the source cannot be read, the model not loaded or the folder not written;
+    what was written up to there stays readable. A progress bar goes to stderr.
     """
     if out is not None:
+        _spare_source(settings, out)
         _make_folder(out)
     open_pipeline = open_pipeline or _opener(settings, as_live)
     with closing(open_source(settings, live=False)) as source:
@@ -65,7 +71,8 @@ def run_headless(
             frames = _at_most(max_frames, chain(first, frames))
             scenes = pipeline.scenes_in_turn(frames) if camera or as_live else pipeline.scenes(filter(None, frames))
             figures = _run(scenes, source, pipeline, settings, out, bar, streams.put)
-        return figures, source.notice
+        failed = [state.why for state in streams.states().values() if state.status == "failed"]
+        return figures, " ".join(filter(None, (source.notice, *failed)))
 
 
 def _opener(settings: Settings, as_live: bool) -> OpenPipeline:
@@ -82,6 +89,14 @@ def _at_most(count: int | None, frames: Iterable[Frame | None]) -> Iterator[Fram
             count -= 1
             if count == 0:
                 return
+
+
+def _spare_source(settings: Settings, out: Path) -> None:
+    """Raises UserError where the run would write over what it reads."""
+    source = None if settings.source == "camera" else settings.path
+    written = (out, out / OVERLAY, out / VIDEO)
+    if source is not None and source.exists() and any(path.exists() and path.samefile(source) for path in written):
+        raise UserError(f"{source} would be written over; give another --out DIR.")
 
 
 def _make_folder(out: Path) -> None:
@@ -119,11 +134,13 @@ def _run(
                 two_hands += len(scene.hands) == 2
                 bar.update()
     except WRITE_ERRORS as error:
-        raise UserError(why_not(out or Path(), error)) from error
+        if out is None:  # then it was not writing that failed
+            raise
+        raise UserError(why_not(out, error)) from error
     frame_ms = [{"frame": (after - before) / 1e6} for before, after in pairwise(emitted_ns)]
     return {
         "frames": len(timings),
-        "fps": round(max(len(timings) - 1, 0) / (perf_counter() - start_s), 2),
+        "fps": round((len(timings) - 1) / (perf_counter() - start_s), 2) if len(timings) >= FEWEST_TIMED else None,
         "two_hand_share": round(two_hands / max(len(timings), 1), 4),
         "frame_ms": _rounded(frame_ms).get("frame"),
         "latency_ms": _rounded(timings),
@@ -136,16 +153,26 @@ def _open_files(
     files: ExitStack, out: Path, source: Source, pipeline: Pipeline, settings: Settings
 ) -> tuple[Writing, ...]:
     """The overlay video and the session, each written in a thread of its own, until ``files`` closes."""
-    folder = new_folder(settings.sessions) if settings.record and settings.sessions else out
-    video = files.enter_context(VideoWriter(out / "overlay.mp4", source.fps))
-    session = files.enter_context(SessionWriter(folder, new_info(settings, source.name, pipeline.loaded, source.fps)))
+    folder = out
+    if settings.record and settings.sessions:
+        try:
+            folder = new_folder(settings.sessions)
+        except OSError as error:
+            raise UserError(why_not(settings.sessions, error)) from error
+    video = files.enter_context(VideoWriter(out / OVERLAY, source.fps))
+    recording = source if isinstance(source, SessionFrames) else None
+    info = new_info(settings, source.name, pipeline.loaded, source.fps)
+    session = files.enter_context(SessionWriter(folder, info if recording is None else recording.dated(info)))
 
     def overlay(scene: Scene) -> None:
         video.write(paint(scene.frame.image, scene, settings.overlay), scene.frame.time_ns)
 
+    def keep(scene: Scene) -> None:
+        session.write(scene, wall_ns=None if recording is None else recording.recorded(scene.frame)[1])
+
     return (
         files.enter_context(Writing("overlay", overlay)),
-        files.enter_context(Writing("session", session.write)),
+        files.enter_context(Writing("session", keep)),
     )
 
 

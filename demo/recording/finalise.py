@@ -1,6 +1,7 @@
 """Ends a session whose recording was killed: closes its table, gives its video an index, completes its info."""
 
 import os
+import shutil
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -12,11 +13,13 @@ import numpy as np
 from demo.recording.format import END_OF_STREAM, EVENTS, LOCK, SCENES, THUMBNAIL, VIDEO
 from demo.recording.info import write_info
 from demo.recording.lock import Lock, is_locked
-from demo.recording.reader import Session, is_session, read_events, read_session
+from demo.recording.reader import Session, read_events, read_session, sessions_in
 from demo.recording.table import read_batches
 from demo.recording.writer import RESERVE, event_line, write_thumbnail
 from digit.errors import UserError
 
+#: What `finalise` cut off a broken table.
+CUT_OFF = SCENES + ".rest"
 KILLED = "The recording was not ended; what had been written was kept."
 
 
@@ -24,8 +27,7 @@ def unfinished(sessions: Path) -> list[Path]:
     """The sessions in a folder that a killed recording left, oldest first."""
     if not sessions.is_dir():
         return []
-    folders = sorted(folder for folder in sessions.iterdir() if is_session(folder))
-    return [folder for folder in folders if (folder / LOCK).exists() and not is_locked(folder)]
+    return [folder for folder in sessions_in(sessions) if (folder / LOCK).exists() and not is_locked(folder)]
 
 
 def finalise(folder: Path) -> Session:
@@ -61,9 +63,14 @@ def finalise(folder: Path) -> Session:
 
 
 def _end_table(path: Path) -> None:
+    """Cut off what cannot be read, and keep it beside the table: whole rows may lie behind a broken one."""
     _, good, ended = read_batches(path)
     if not ended and good:
         with open(path, "r+b") as file:
+            file.seek(good)
+            if path.stat().st_size > good:
+                with open(path.with_name(CUT_OFF), "wb") as rest:
+                    shutil.copyfileobj(file, rest)
             file.truncate(good)
             file.seek(good)
             file.write(END_OF_STREAM)
@@ -82,7 +89,7 @@ def _index_video(path: Path) -> None:
     if not path.exists() or path.stat().st_size == 0:
         return
     try:
-        with av.open(str(path)) as old, av.open(str(new), "w", format="matroska") as indexed:
+        with av.open(str(path.absolute())) as old, av.open(str(new.absolute()), "w", format="matroska") as indexed:
             source = old.streams.video[0]
             target = indexed.add_stream_from_template(source)
             with suppress(av.error.InvalidDataError):  # the last picture of a killed recording

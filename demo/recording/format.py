@@ -110,22 +110,22 @@ def row_from_scene(scene: Scene, video_ms: int | None, wall_ns: int) -> dict[str
 
 def scene_from_row(row: Mapping[str, Any], image: np.ndarray) -> Scene:
     """The Scene of a row, around its (H, W, 3) uint8 RGB picture."""
-    labels = row["part_labels"]
     return Scene(
         frame=Frame(row["index"], row["time_ns"], image),
         hands=tuple(_hand_from_row(hand) for hand in row["hands"]),
         hands_raw=tuple(_hand_from_row(hand) for hand in row["hands_raw"]),
         handedness=_array(row["handedness"], np.float32),
         image_from_crop=None if row["image_from_crop"] is None else _array(row["image_from_crop"], np.float64, 2, 3),
-        part_labels=None if labels is None else _unpacked(labels),
+        part_labels=_unpacked(row["part_labels"]),
         K=_array(row["K"], np.float64, 3, 3),
         K_origin=row["K_origin"],
         crop_origin=row["crop_origin"],
         timings_ms=MappingProxyType(dict(row["timings_ms"])),
         emitted_ns=row["emitted_ns"],
         own_crops=tuple(
-            SeenCrop(_array(seen["image_from_crop"], np.float64, 2, 3), _unpacked(seen["part_labels"]))
+            SeenCrop(_array(seen["image_from_crop"], np.float64, 2, 3), labels)
             for seen in row.get("own_crops") or ()  # which sessions of older versions do not have
+            if (labels := _unpacked(seen["part_labels"])) is not None
         ),
     )
 
@@ -134,8 +134,14 @@ def _packed(part_labels: np.ndarray) -> bytes:
     return zlib.compress(part_labels.tobytes(), 1)
 
 
-def _unpacked(packed: bytes) -> np.ndarray:
-    return np.frombuffer(zlib.decompress(packed), np.uint8).reshape(PART_CELLS, PART_CELLS)
+def _unpacked(packed: bytes | None) -> np.ndarray | None:
+    """None also for labels that the disk has spoilt: the row's joints are worth more than they."""
+    if packed is None:
+        return None
+    try:
+        return np.frombuffer(zlib.decompress(packed), np.uint8).reshape(PART_CELLS, PART_CELLS)
+    except (zlib.error, ValueError):
+        return None
 
 
 def _row_from_hand(hand: Hand) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """``info.json``: what was recorded, with what, and how it ended."""
 
 import json
+import math
 import os
 from dataclasses import asdict, dataclass, fields
 from importlib.metadata import PackageNotFoundError, version
@@ -97,6 +98,8 @@ def _fitting(values: dict[str, Any]) -> dict[str, Any]:
         if name not in values:
             continue
         value, wanted = values[name], getattr(default, name)
+        if isinstance(value, float) and not math.isfinite(value):
+            continue
         if isinstance(wanted, tuple) and isinstance(value, list):
             kept[name] = tuple(value)
         elif type(value) is type(wanted) or (name in ("fps", "seconds") and isinstance(value, int | float)):

@@ -11,7 +11,7 @@ from demo.recording.finalise import unfinished
 from demo.recording.format import SCENES, THUMBNAIL, VIDEO
 from demo.recording.info import Info, read_info, write_info
 from demo.recording.lock import is_locked
-from demo.recording.reader import is_session
+from demo.recording.reader import sessions_in
 from digit.errors import UserError
 
 _NOT_IN_NAMES = '<>:"/\\|?*'
@@ -37,7 +37,7 @@ def sessions_folder(chosen: Path | None = None) -> Path:
 def entries(sessions: Path) -> list[Entry]:
     """The sessions of a folder, newest first. A folder that is not there has none."""
     try:
-        folders = [folder for folder in sessions.iterdir() if is_session(folder)]
+        folders = sessions_in(sessions)
     except OSError:
         return []
     left = set(unfinished(sessions))

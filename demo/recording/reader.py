@@ -92,6 +92,17 @@ class Session:
             for i, picture in pictures:
                 yield self.scene(i, picture)
 
+    def pictured(self) -> Generator[tuple[int, Scene]]:
+        """(row, Scene) of every row whose picture the video has. Raises UserError when it has none."""
+        none = True
+        with closing(self.pictures()) as pictures:
+            for i, picture in pictures:
+                if picture is not None:
+                    none = False
+                    yield i, self.scene(i, picture)
+        if none:
+            raise UserError(f"The session {self.folder.name} holds no picture; its numbers are in {SCENES}.")
+
     def pictures(self, start: int = 0) -> Generator[tuple[int, np.ndarray | None]]:
         """(row, (H, W, 3) uint8 RGB picture or None where the video has none), from a row on."""
         decoded = self._decoded(start)
@@ -124,7 +135,7 @@ class Session:
 
 def _open_video(path: Path) -> Any:
     try:
-        container = av.open(str(path))
+        container = av.open(str(path.absolute()))
     except (OSError, av.error.FFmpegError) as error:
         raise UserError(f"The video {path} cannot be read ({error}); the session's numbers are in {SCENES}.") from error
     if not container.streams.video:
@@ -161,3 +172,11 @@ def read_events(folder: Path) -> Iterator[Event]:
 def is_session(folder: Path) -> bool:
     """True for a folder with a table of Scenes."""
     return (folder / SCENES).is_file()
+
+
+def sessions_in(folder: Path) -> list[Path]:
+    """The sessions right below a folder, by name. A name with a dot at its start is a redo's that was broken off.
+
+    Raises OSError.
+    """
+    return sorted(p for p in folder.iterdir() if is_session(p) and not p.name.startswith("."))

@@ -20,10 +20,9 @@ from typing import Any
 from tqdm import tqdm
 
 from demo.pipeline import Pipeline, Tell, open_exact_pipeline
-from demo.recording.format import EVENTS
 from demo.recording.frames import SessionFrames
 from demo.recording.info import new_info, read_info
-from demo.recording.reader import Session, is_session
+from demo.recording.reader import Session, is_session, sessions_in
 from demo.recording.writer import WRITE_ERRORS, SessionWriter, why_not
 from demo.settings import OverlayOptions, Settings
 from demo.sources import open_source
@@ -60,18 +59,21 @@ def jobs_of(path: Path, out: Path) -> list[Job]:
     if is_session(path) or path.is_file():
         found = [path]
     elif path.is_dir():
-        found = [p for p in sorted(path.iterdir()) if is_session(p) or p.suffix.lower() in VIDEO_SUFFIXES]
-        names = [p.name if p.is_dir() else p.stem for p in found]
-        found_twice = {name for name in names if names.count(name) > 1}
-        if found_twice:
-            raise UserError(f"{path} holds two sources named {', '.join(sorted(found_twice))}; rename one of them.")
+        videos = [p for p in path.iterdir() if p.suffix.lower() in VIDEO_SUFFIXES and p.is_file()]
+        found = sorted({*sessions_in(path), *(p for p in videos if not p.name.startswith("."))})
     else:
         found = []
     if not found:
         raise UserError(f"{path} holds no session and no video; give the folder of a recording with --session.")
-    if path.resolve() == out.resolve() or any(p.resolve() == (out / p.name).resolve() for p in found):
+    jobs = [Job(p, out / (p.stem if p.is_file() else p.resolve().name)) for p in found]
+    names = [job.target.name for job in jobs]
+    found_twice = {name for name in names if names.count(name) > 1}
+    if found_twice:
+        raise UserError(f"{path} holds two sources named {', '.join(sorted(found_twice))}; rename one of them.")
+    sources = {path.resolve(), *(p.resolve() for p in found)}
+    if out.resolve() in sources or any(job.target.resolve() in sources for job in jobs):
         raise UserError(f"The new sessions cannot be written over the old ones in {out}; give another --out DIR.")
-    return [Job(p, out / (p.stem if p.is_file() else p.resolve().name)) for p in found]
+    return jobs
 
 
 def redo(
@@ -79,8 +81,10 @@ def redo(
 ) -> int:
     """Run over one source into the job's target, which appears when it is whole; answers the number of rows.
 
-    Smoothing, prior and K are the recording's. Raises UserError.
+    Smoothing, prior and K are the recording's. Raises UserError, also where something else has the target's name.
     """
+    if job.target.exists() and not job.done:
+        raise UserError(f"{job.target} is there already and is no redone session; choose another --out DIR.")
     if job.source.is_file():
         settings = replace(settings, source="video", path=job.source, repeat=False)
     else:
@@ -88,40 +92,28 @@ def redo(
     part = job.target.with_name(f".{job.target.name}.part")
     shutil.rmtree(part, ignore_errors=True)
     with closing(open_source(settings, live=False)) as source:
-        session = source.session if isinstance(source, SessionFrames) else None
-        if session is not None:
-            settings = settings_of(session, settings)
+        recording = source if isinstance(source, SessionFrames) else None
+        if recording is not None:
+            settings = settings_of(recording.session, settings)
         with closing(open_pipeline(settings, tell)) as pipeline:
             info = new_info(settings, source.name, pipeline.loaded, source.fps)
-            if session is not None:
-                old = session.info
-                started = (old.started_wall_ns, old.started_monotonic_ns)
-                info = replace(info, started_wall_ns=started[0], started_monotonic_ns=started[1], codec=old.codec)
+            if recording is not None:
+                info = replace(recording.dated(info), codec=recording.session.info.codec)
             try:
-                rows = _write(part, info, pipeline, source, session)
-                if job.target.exists():
-                    shutil.rmtree(job.target)
+                rows = _write(part, info, pipeline, source, recording)
                 os.replace(part, job.target)
             except WRITE_ERRORS as error:
                 raise UserError(why_not(job.target, error)) from error
     return rows
 
 
-def _write(part: Path, info: Any, pipeline: Pipeline, source: Any, session: Session | None) -> int:
-    with SessionWriter(part, info, None if session is None else session.video) as writer:
-        if session is not None and (session.folder / EVENTS).exists():
-            for event in session.events:
-                writer.mark(event)
-        rows = iter(()) if session is None else _rows_with_pictures(session)
+def _write(part: Path, info: Any, pipeline: Pipeline, source: Any, recording: SessionFrames | None) -> int:
+    with SessionWriter(part, info, None if recording is None else recording.session.video) as writer:
+        for event in () if recording is None else recording.session.events:
+            writer.mark(event)
         for scene in pipeline.scenes(source):
-            video_ms, wall_ns = next(rows, (None, None))
-            writer.write(scene, video_ms, wall_ns)
+            writer.write(scene, *(() if recording is None else recording.recorded(scene.frame)))
         return writer.info.rows
-
-
-def _rows_with_pictures(session: Session) -> Any:
-    wall_ns = session.column("wall_ns")
-    return ((int(ms), int(wall)) for ms, wall in zip(session.video_ms, wall_ns, strict=True) if ms >= 0)
 
 
 def settings_of(session: Session, settings: Settings) -> Settings:
@@ -132,7 +124,7 @@ def settings_of(session: Session, settings: Settings) -> Settings:
         focal_px = float(info.K[0])
         if info.K_origin == "focal":
             return replace(settings, focal_px=focal_px)
-        fov_deg = math.degrees(2 * math.atan(info.width / 2 / focal_px))
+        fov_deg = math.degrees(2 * math.atan(max(info.width, info.height) / 2 / focal_px))
         return replace(settings, focal_px=None, fov_deg=round(fov_deg, 9))
     return settings
 
@@ -146,14 +138,17 @@ def redo_all(
     done: list[str] = []
     failed: dict[str, str] = {}
     for folder in {job.target.parent for job in todo}:
-        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UserError(why_not(folder, error)) from error
     if ray_address is None:
         results = _on_cores(todo, settings, workers)
     else:
         from demo.recording.cluster import on_cluster
 
         results = on_cluster(todo, settings, ray_address)
-    with tqdm(total=len(todo), unit="session", desc="redo") as bar:
+    with closing(results), tqdm(total=len(todo), unit="session", desc="redo") as bar:
         for job, why in results:
             if why:
                 failed[job.source.name] = why
@@ -178,10 +173,13 @@ def _on_cores(jobs: Sequence[Job], settings: Settings, workers: int | None) -> A
         finally:
             free.append(share)
 
-    with ThreadPoolExecutor(workers) as pool:
+    pool = ThreadPoolExecutor(workers)
+    try:
         running = {pool.submit(run, job): job for job in jobs}
         for future in as_completed(running):
             yield running[future], future.result()
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)  # Ctrl-C has reached the processes; none is to follow
 
 
 def _in_process(job: Job, settings: Settings, cores: Sequence[int]) -> str:

@@ -8,6 +8,9 @@ import pyarrow as pa
 
 from demo.recording.format import END_OF_STREAM, SCHEMA
 
+#: Columns that the first sessions did not have.
+_LATER = {"own_crops"}
+
 
 class Table:
     """Writes one record batch a row. Open it with ``with``."""
@@ -58,7 +61,8 @@ class Table:
 def read_batches(path: Path) -> tuple[list[Any], int, bool]:
     """The whole rows of a table as record batches of one, the bytes up to their end, and whether the stream was ended.
 
-    A file that breaks off, or ends in rubbish, gives what comes before. Raises OSError when it cannot be read and
+    A batch of many rows, as other programs write it, becomes many of one. A file that breaks off, or ends in rubbish,
+    gives what comes before. Raises OSError when it cannot be read and
     ValueError when it is no table of Scenes at all.
     """
     batches: list[Any] = []
@@ -70,7 +74,7 @@ def read_batches(path: Path) -> tuple[list[Any], int, bool]:
             schema = pa.ipc.read_schema(messages.read_next_message())
         except (pa.ArrowInvalid, OSError, StopIteration) as error:
             raise ValueError(f"{path} is no Arrow stream") from error
-        missing = set(SCHEMA.names[:4]) - set(schema.names)
+        missing = set(SCHEMA.names) - _LATER - set(schema.names)
         if missing:
             raise ValueError(f"{path} has no column {', '.join(sorted(missing))}")
         good = file.tell()
@@ -83,5 +87,5 @@ def read_batches(path: Path) -> tuple[list[Any], int, bool]:
                 return batches, good, file.tell() >= good + len(END_OF_STREAM)
             except (pa.ArrowInvalid, OSError):
                 return batches, good, False
-            batches.append(batch)
+            batches.extend(batch.slice(i, 1) for i in range(batch.num_rows))
             good = file.tell()

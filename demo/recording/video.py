@@ -58,7 +58,7 @@ class VideoWriter:
         """Raises OSError when the file cannot be written, as do `write` and `close`."""
         self._encoding = encoding
         options = encoding.container_options
-        self._container: Any = av.open(str(path), "w", format=encoding.container, options=options)
+        self._container: Any = av.open(str(path.absolute()), "w", format=encoding.container, options=options)
         self._rate = Fraction(fps or 30).limit_denominator(1001)
         self._stream: Any = None  # until the first picture tells its size
         self._size = (0, 0)

@@ -21,7 +21,7 @@ from demo.records import Scene
 
 #: What `SessionWriter` raises when the disk does not take more.
 WRITE_ERRORS = (OSError, av.error.FFmpegError)
-THUMBNAIL_WIDTH = 320
+THUMBNAIL_WIDTH, THUMBNAIL_TALLEST = 320, 1280  # JPEG itself has a limit
 #: Kept free for the end of the files on a disk that is full.
 RESERVE, _RESERVED_BYTES = ".reserve", 1 << 19
 
@@ -130,7 +130,8 @@ def event_line(event: Event) -> str:
 def write_thumbnail(folder: Path, scene: Scene) -> None:
     """A small painted picture of this Scene."""
     image = paint(scene.frame.image, scene)
-    height = max(1, round(image.shape[0] * THUMBNAIL_WIDTH / image.shape[1]))
+    height = round(image.shape[0] * THUMBNAIL_WIDTH / image.shape[1])
+    height = min(max(1, height), THUMBNAIL_TALLEST)
     small = cv2.resize(image, (THUMBNAIL_WIDTH, height), interpolation=cv2.INTER_AREA)
     encoded = cv2.imencode(".jpg", small[..., ::-1])[1]
     (folder / THUMBNAIL).write_bytes(encoded.tobytes())

@@ -5,6 +5,7 @@ import os
 import threading
 import zlib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -22,6 +23,7 @@ from demo.records import Scene
 from demo.settings import Settings
 from digit.errors import UserError
 from tests.demo.clips import truncated, two_hands, write_clip
+from tests.demo.recording.scenes import without_pictures
 from tests.demo.scripted import ColourBackend, ColourDetector, draw_hands
 
 
@@ -133,8 +135,46 @@ def test_the_video_keeps_the_sources_speed(settings: Settings, tmp_path: Path) -
     capture.release()
 
 
+@pytest.mark.parametrize("name", ["overlay.mp4", "video.mkv", "link.mkv", "."])
+def test_the_source_is_never_written_over(settings: Settings, tmp_path: Path, name: str) -> None:
+    out = tmp_path / "out"
+    run_headless(settings, out, 4, colour_pipeline)
+    (out / "link.mkv").symlink_to(out / "video.mkv")
+    again = Settings(source="session" if name == "." else "video", path=out / name)
+    before = {path: path.read_bytes() for path in out.iterdir()}
+    with pytest.raises(UserError, match=r"would be written over; give another --out DIR"):
+        run_headless(again, out, open_pipeline=colour_pipeline)
+    assert {path: path.read_bytes() for path in out.iterdir()} == before
+
+
+def test_a_session_keeps_its_clock(settings: Settings, tmp_path: Path) -> None:
+    """The monotonic one of its recording, which may have been days ago, and what the wall clock said then."""
+    run_headless(settings, tmp_path / "old", 4, colour_pipeline)
+    table = pa.ipc.open_stream((tmp_path / "old" / "scenes.arrow").read_bytes()).read_all()
+    for name in ("time_ns", "wall_ns"):
+        at = table.schema.get_field_index(name)
+        moved = pa.array([value - 10**16 for value in table[name].to_pylist()], pa.int64())
+        table = table.set_column(at, table.schema.field(at), moved)
+    with pa.ipc.new_stream(tmp_path / "old" / "scenes.arrow", table.schema) as stream:
+        stream.write_table(table)
+    run_headless(Settings(source="session", path=tmp_path / "old"), tmp_path / "new", open_pipeline=colour_pipeline)
+    for old, new in zip(rows(tmp_path / "old" / "scenes.arrow"), rows(tmp_path / "new" / "scenes.arrow"), strict=True):
+        assert (old["time_ns"], old["wall_ns"]) == (new["time_ns"], new["wall_ns"])
+    infos = [json.loads((tmp_path / name / "info.json").read_text()) for name in ("old", "new")]
+    assert infos[0]["started_wall_ns"] == infos[1]["started_wall_ns"]
+
+
+def test_frames_without_a_picture_are_left_out_and_counted(settings: Settings, tmp_path: Path) -> None:
+    run_headless(settings, tmp_path / "old", 6, colour_pipeline)
+    again = Settings(source="session", path=without_pictures(tmp_path / "old", {2, 5}))
+    figures, notice = run_headless(again, None, open_pipeline=colour_pipeline)
+    assert figures["frames"] == 4
+    assert notice.startswith("2 of the 6 frames have no picture")
+
+
 def test_max_frames(settings: Settings, tmp_path: Path) -> None:
     figures, _ = run_headless(settings, tmp_path, 4, colour_pipeline)
+    assert figures["fps"] is None  # most of the four were under way before the first was there
     assert figures["frames"] == len(pictures(tmp_path / "overlay.mp4")) == len(rows(tmp_path / "scenes.arrow")) == 4
 
 
@@ -183,6 +223,20 @@ def test_a_fault_in_the_middle_leaves_readable_files(settings: Settings, tmp_pat
         run_headless(settings, tmp_path, open_pipeline=lambda s, tell: Pipeline(s, Failing(), InTurn(ColourDetector())))
     # Two frames begin before a hand is known and have one crop; the next two have one for each hand.
     assert len(pictures(tmp_path / "overlay.mp4")) == len(rows(tmp_path / "scenes.arrow")) == 4
+
+
+@pytest.mark.parametrize("size", [(1800, 2), (2, 3200)])
+def test_pictures_of_one_line(tmp_path: Path, size: tuple[int, int]) -> None:
+    clip = write_clip(tmp_path / "clip.mp4", [np.zeros((*size, 3), np.uint8)] * 3)
+    figures, _ = run_headless(Settings(source="video", path=clip), tmp_path / "out", open_pipeline=colour_pipeline)
+    assert figures["frames"] == len(rows(tmp_path / "out" / "scenes.arrow")) == 3
+
+
+def test_unwritable_sessions(settings: Settings, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    recorded = replace(settings, record=True, sessions=tmp_path / "file" / "sessions")
+    with pytest.raises(UserError, match=r"Cannot write to the folder .*sessions"):
+        run_headless(recorded, tmp_path / "out", open_pipeline=colour_pipeline)
 
 
 def test_unwritable_folder(settings: Settings, tmp_path: Path) -> None:

@@ -86,6 +86,11 @@ def test_wrong_arguments(arguments: list[str], capsys: pytest.CaptureFixture[str
     assert "error: " in capsys.readouterr().err
 
 
+def test_nothing_can_be_recorded_without_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--video", "a.mp4", "--headless", "--no-files", "--record", str(tmp_path / "new")]) == 2
+    assert "--no-files and --record exclude each other" in capsys.readouterr().err
+
+
 def test_no_such_camera(tmp_path: Path) -> None:
     assert_one_sentence(launch("--camera", "97", "--headless", "--out", tmp_path), "Camera 97", "--camera N")
 

@@ -34,8 +34,11 @@ def main(argv: list[str] | None = None) -> int:
     """Run with these arguments (default: the process's); returns the exit code."""
     arguments = parser().parse_args(argv)
     try:
-        session = read_session(arguments.session)
-        target = arguments.out or EXPORTS[arguments.to].file_of(session, arguments.to)
+        session = read_session(arguments.session.resolve())
+        target = (arguments.out or EXPORTS[arguments.to].file_of(session, arguments.to)).resolve()
+        if not session.ended or len(session) < session.info.rows:
+            name, rows = session.folder.name, len(session)
+            print(f"note: The session {name} breaks off after {rows} frames; these are exported.", file=sys.stderr)
         with tqdm(total=1000, desc=target.name, bar_format="{desc}: {percentage:3.0f}%|{bar}|") as bar:
             export(session, arguments.to, target, lambda share: _show(bar, share))
     except UserError as error:

@@ -1,6 +1,7 @@
 """BVH: ``right.bvh`` and ``left.bvh``, the 26 OpenXR joints with real rotations, in centimetres.
 
-BVH has one frame time, so the hand is resampled evenly over its own span; gaps are bridged by the shortest turn.
+BVH has one frame time, so the hands are resampled evenly, both over the span in which either was seen; gaps are bridged
+by the shortest turn, and a hand that is not seen yet or any more holds its first or last pose.
 """
 
 from pathlib import Path
@@ -20,17 +21,18 @@ def write_bvh(session: Session, target: Path, progress: Progress) -> None:
     """Write the folder."""
     target.mkdir(parents=True)
     hands = animations(session)
+    seen_s = np.unique(np.concatenate([animation.seconds for animation in hands]))
+    step_s = frame_time_s(seen_s)
+    times = seen_s[0] + step_s * np.arange(round(float(np.ptp(seen_s)) / step_s) + 1)
     for n, animation in enumerate(hands):
-        (target / f"{animation.side}.bvh").write_text(bvh_text(animation), encoding="ascii")
+        (target / f"{animation.side}.bvh").write_text(bvh_text(animation, times, step_s), encoding="ascii")
         progress((n + 1) / len(hands))
 
 
-def bvh_text(animation: Animation) -> str:
-    """The file of one hand."""
+def bvh_text(animation: Animation, times: np.ndarray, step_s: float) -> str:
+    """The file of one hand at these (T,) times, in seconds since the session's first frame."""
     joints: list[int] = []
     hierarchy = ["HIERARCHY", *_joint_lines(animation, WRIST, 0, joints)]
-    step_s = frame_time_s(animation.seconds)
-    times = animation.seconds[0] + step_s * np.arange(round(float(np.ptp(animation.seconds)) / step_s) + 1)
     before = np.clip(np.searchsorted(animation.seconds, times, "right") - 1, 0, len(animation.seconds) - 1)
     after = np.minimum(before + 1, len(animation.seconds) - 1)
     span = animation.seconds[after] - animation.seconds[before]

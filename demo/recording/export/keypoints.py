@@ -1,6 +1,7 @@
 """Keypoints with their pictures for training tools: COCO and InterHand2.6M.
 
-Both are folders. Annotations are the network's answers, not ground truth; each file says so.
+Both are folders, of the frames that have a picture. Annotations are the network's answers, not ground truth; each file
+says so.
 """
 
 import json
@@ -29,7 +30,7 @@ def write_coco(session: Session, target: Path, progress: Progress) -> None:
     (target / "images").mkdir(parents=True)
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
-    for i, scene in enumerate(session.scenes()):
+    for i, scene in session.pictured():
         name = f"images/{i:06d}.jpg"
         _save(target / name, scene.frame.image)
         height, width = scene.frame.image.shape[:2]
@@ -75,30 +76,23 @@ def write_coco(session: Session, target: Path, progress: Progress) -> None:
 
 
 def write_interhand(session: Session, target: Path, progress: Progress) -> None:
-    """InterHand2.6M's folder: ``images/session`` and ``annotations/session`` with its four JSON files.
+    """InterHand2.6M's folder: ``images/session`` and ``annotations/session`` with its three JSON files.
 
-    One capture "0" seen by one camera "0" whose space is the world, so ``world_coord`` is camera space in millimetres.
+    One capture "0". Each K has a camera of its own, named from "0" on, whose space is the world, so ``world_coord`` is
+    camera space in millimetres.
     """
-    pictures, split = target / "images" / "session" / "Capture0" / "0", target / "annotations" / "session"
-    pictures.mkdir(parents=True)
+    pictures, split = target / "images" / "session", target / "annotations" / "session"
     split.mkdir(parents=True)
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
     joints: dict[str, Any] = {}
-    camera: dict[str, Any] = {}
-    for i, scene in enumerate(session.scenes()):
+    cameras: dict[tuple[float, ...], str] = {}  # K, row by row -> name
+    for i, scene in session.pictured():
         height, width = scene.frame.image.shape[:2]
-        _save(pictures / f"image{i:06d}.jpg", scene.frame.image)
-        if not camera:
-            K = scene.K
-            focal, princpt = [float(K[0, 0]), float(K[1, 1])], [float(K[0, 2]), float(K[1, 2])]
-            campos, camrot = [0.0, 0.0, 0.0], np.eye(3).tolist()
-            camera = {
-                "focal": {"0": focal},
-                "princpt": {"0": princpt},
-                "campos": {"0": campos},
-                "camrot": {"0": camrot},
-            }
+        camera = cameras.setdefault(tuple(scene.K.reshape(-1).tolist()), str(len(cameras)))
+        name = f"Capture0/{camera}/image{i:06d}.jpg"
+        (pictures / name).parent.mkdir(parents=True, exist_ok=True)
+        _save(pictures / name, scene.frame.image)
         world, valid = np.zeros((42, 3)), np.zeros((42, 1), int)
         boxes: list[np.ndarray] = []
         for hand in scene.hands:
@@ -113,13 +107,13 @@ def write_interhand(session: Session, target: Path, progress: Progress) -> None:
         images.append(
             {
                 "id": i,
-                "file_name": f"Capture0/0/image{i:06d}.jpg",
+                "file_name": name,
                 "width": width,
                 "height": height,
                 "capture": 0,
                 "subject": 0,
                 "seq_name": session.folder.name,
-                "camera": "0",
+                "camera": camera,
                 "frame_idx": i,
             }
         )
@@ -142,7 +136,13 @@ def write_interhand(session: Session, target: Path, progress: Progress) -> None:
         }
         progress((i + 1) / len(session))
     _dump(split / "InterHand2.6M_session_data.json", {"images": images, "annotations": annotations})
-    _dump(split / "InterHand2.6M_session_camera.json", {"0": camera})
+    capture = {
+        "focal": {name: [K[0], K[4]] for K, name in cameras.items()},
+        "princpt": {name: [K[2], K[5]] for K, name in cameras.items()},
+        "campos": {name: [0.0, 0.0, 0.0] for name in cameras.values()},
+        "camrot": {name: np.eye(3).tolist() for name in cameras.values()},
+    }
+    _dump(split / "InterHand2.6M_session_camera.json", {"0": capture})
     _dump(split / "InterHand2.6M_session_joint_3d.json", {"0": joints})
     (target / "README.txt").write_text(_NOTE + "\n", encoding="utf-8")
 

@@ -11,10 +11,10 @@ from demo.recording.video import VideoWriter
 
 
 def write_mp4(session: Session, target: Path, progress: Progress) -> None:
-    """At the session's own times."""
+    """At the session's own times; frames without a picture are left out. Raises UserError when none has one."""
     try:
         with VideoWriter(target, session.info.fps) as video:
-            for i, scene in enumerate(session.scenes()):
+            for i, scene in session.pictured():
                 video.write(paint(scene.frame.image, scene), scene.frame.time_ns)
                 progress((i + 1) / len(session))
     except av.error.FFmpegError as error:

@@ -14,8 +14,8 @@ def write_rerun(session: Session, target: Path, progress: Progress) -> None:
     import rerun as rr
 
     recording, packing, overlay = rr.RecordingStream("digit-live"), Packing(), OverlayOptions()
-    recording.save(target)
     try:
+        recording.save(target)
         recording.log("hands", rr.ViewCoordinates.RUB, static=True)
         for i, scene in enumerate(session.scenes()):
             log_packet(recording, packing(i, scene, overlay))
@@ -24,5 +24,8 @@ def write_rerun(session: Session, target: Path, progress: Progress) -> None:
         for event in session.events:
             recording.set_time("capture", duration=event.time_ns / 1e9)
             recording.log("markers", rr.TextLog(event.label))
+        recording.flush()  # which tells of a full disk; `disconnect` does not
+    except RuntimeError as error:
+        raise OSError(str(error)) from error
     finally:
         recording.disconnect()

@@ -4,7 +4,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 
+from demo.recording.format import SCENES
 from demo.recording.info import new_info
 from demo.recording.writer import SessionWriter
 from demo.records import Frame, Scene, SeenCrop
@@ -54,6 +56,17 @@ def record(folder: Path, made: list[Scene], **info: object) -> Path:
     with SessionWriter(folder, replace(new_info(Settings(), "test"), fps=30.0, **info)) as writer:
         for one in made:
             writer.write(one)
+    return folder
+
+
+def without_pictures(folder: Path, rows: set[int]) -> Path:
+    """The session, whose video has no picture at the times of these rows any more."""
+    table = pa.ipc.open_stream((folder / SCENES).read_bytes()).read_all()
+    moved_ms = [ms + 1 if i in rows else ms for i, ms in enumerate(table["video_ms"].to_pylist())]
+    at = table.schema.get_field_index("video_ms")
+    table = table.set_column(at, table.schema.field(at), pa.array(moved_ms, pa.int64()))
+    with pa.ipc.new_stream(folder / SCENES, table.schema) as stream:
+        stream.write_table(table)
     return folder
 
 

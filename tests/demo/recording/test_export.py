@@ -5,6 +5,8 @@ import importlib.util
 import json
 import re
 import struct
+import sys
+from dataclasses import replace
 from pathlib import Path
 
 import av
@@ -16,6 +18,7 @@ from pycocotools.coco import COCO
 
 from demo.recording.export import EXPORTS, export
 from demo.recording.export.__main__ import main
+from demo.recording.export.rerun_file import write_rerun
 from demo.recording.export.skeleton import animations, continuous, euler_zxy_deg
 from demo.recording.reader import Session, read_session
 from demo.streams import quaternion
@@ -23,7 +26,7 @@ from demo.streams.openxr import JOINTS as OPENXR_JOINTS
 from demo.streams.solver import solve
 from digit.errors import UserError
 from digit.skeleton import JOINTS, SIDES
-from tests.demo.recording.scenes import own_crops, record, scenes
+from tests.demo.recording.scenes import own_crops, record, scenes, without_pictures
 
 MADE = scenes(24)
 
@@ -91,18 +94,26 @@ def test_coco(session: Session, expected: dict[str, np.ndarray], tmp_path: Path)
         assert annotation["num_keypoints"] == seen.sum()
 
 
-def test_interhand(session: Session, expected: dict[str, np.ndarray], tmp_path: Path) -> None:
+def test_interhand(tmp_path: Path) -> None:
+    zoomed = [
+        replace(s, K=np.diag([2, 2, 1]) @ s.K, hands=tuple(replace(h, joints_px=2 * h.joints_px) for h in s.hands))
+        for s in MADE[12:]
+    ]
+    session = read_session(record(tmp_path / "dance", [*MADE[:12], *zoomed]))
+    expected = {name: session.hands(name) for name in ("joints_px", "joints_mm")}
     folder = export(session, "interhand", tmp_path / "interhand")
     split = folder / "annotations" / "session"
     data, camera, joints = (
         json.loads((split / f"InterHand2.6M_session_{name}.json").read_text())
         for name in ("data", "camera", "joint_3d")
     )
-    focal, princpt = np.array(camera["0"]["focal"]["0"]), np.array(camera["0"]["princpt"]["0"])
-    assert np.array(camera["0"]["camrot"]["0"]).tolist() == np.eye(3).tolist()
+    assert [list(of) for of in camera["0"].values()] == [["0", "1"]] * 4
+    assert camera["0"]["camrot"]["1"] == np.eye(3).tolist()
     assert len(data["images"]) == len(data["annotations"]) == sum(bool(scene.hands) for scene in MADE)
     for image, annotation in zip(data["images"], data["annotations"], strict=True):
         assert (folder / "images" / "session" / image["file_name"]).exists()
+        assert image["file_name"].startswith(f"Capture0/{image['camera']}/")
+        focal, princpt = (np.array(camera["0"][name][image["camera"]]) for name in ("focal", "princpt"))
         i, valid = image["frame_idx"], np.array(annotation["joint_valid"])[:, 0] > 0
         world = np.array(joints["0"][str(i)]["world_coord"])
         truth = expected["joints_mm"][i].reshape(42, 3)
@@ -184,6 +195,23 @@ def test_bvh(session: Session, tmp_path: Path) -> None:
         assert np.abs(told / 100 - truth.positions_m).max() < 0.006, "fixed bones lie this near"
 
 
+def test_both_hands_of_bvh_are_on_one_clock(tmp_path: Path) -> None:
+    """The right hand is there in the first half only, the left one in every other frame of the rest."""
+    made = [s for s in scenes(40) if len(s.hands) == 2][:24]
+    for i, one in enumerate(made):
+        object.__setattr__(one.frame, "time_ns", 10**9 + i * 33_333_333)
+    made = [replace(s, hands=s.hands[:1] if i < 12 else s.hands[1:] if i % 2 else ()) for i, s in enumerate(made)]
+    folder = export(read_session(record(tmp_path / "s", made)), "bvh", tmp_path / "bvh")
+    (_, right, step, _), (_, left, left_step, _) = (bvh(folder / f"{side}.bvh") for side in SIDES)
+    assert step == left_step
+    assert len(right) == len(left)
+    at = np.round(np.arange(24) / 30 / step).astype(int)
+    assert len(np.unique(right[at[:12], :3], axis=0)) == 12
+    assert (right[at[11] :] == right[-1]).all(), "it holds its last pose"
+    assert (left[: at[13]] == left[0]).all(), "it holds its first pose"
+    assert len(np.unique(left[at[13::2], :3], axis=0)) == 6
+
+
 def test_gltf(session: Session, tmp_path: Path) -> None:
     import trimesh
     from pygltflib import GLTF2
@@ -241,6 +269,42 @@ def test_rerun(session: Session, expected: dict[str, np.ndarray], tmp_path: Path
         tip = points[OPENXR_JOINTS.index("index_tip")] * [1000, -1000, -1000]
         truth = expected["joints_mm"][index // 2, SIDES.index(side), JOINTS.index("index4")]
         assert tip == pytest.approx(truth, abs=0.01)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows cannot limit the size of files")
+def test_a_rerun_file_that_cannot_be_written_is_said(session: Session, tmp_path: Path) -> None:
+    import resource
+
+    with pytest.raises(OSError, match="No such file"):
+        write_rerun(session, tmp_path / "nowhere" / "out.rrd", lambda _: None)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, limits[1]))
+        with pytest.raises(UserError, match=r"Cannot write .*out\.rrd"):
+            export(session, "rerun", tmp_path / "out.rrd")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["coco", "interhand", "mp4"])
+def test_a_frame_without_a_picture_is_left_out(tmp_path: Path, name: str) -> None:
+    folder = without_pictures(record(tmp_path / "s", MADE), {1, 2, 23})
+    target = export(read_session(folder), name, tmp_path / f"out{EXPORTS[name].suffix}")
+    if name == "mp4":
+        with av.open(str(target)) as video:
+            times = [float(frame.time) for frame in video.decode(video=0)]
+        assert times == pytest.approx([i / 30 for i in range(24) if i not in (1, 2, 23)], abs=1e-3)
+    else:
+        rows = {i for i in range(24) if i not in (1, 2, 23)}
+        assert {int(path.stem.removeprefix("image")) for path in target.rglob("*.jpg")} == rows
+        (path,) = target.rglob("annotations.json" if name == "coco" else "*_data.json")
+        told = json.loads(path.read_text())["annotations"]
+        assert len(told) == sum(len(MADE[i].hands) if name == "coco" else bool(MADE[i].hands) for i in rows)
+    (folder / "video.mkv").unlink()
+    with pytest.raises(UserError, match="holds no picture"):
+        export(read_session(folder), name, tmp_path / f"none{EXPORTS[name].suffix}")
+    assert not (tmp_path / f"none{EXPORTS[name].suffix}").exists()
 
 
 def test_euler_angles_give_the_rotation_back() -> None:
@@ -307,9 +371,3 @@ def test_what_cannot_be_exported_is_said(
         export(session, "gltf", tmp_path / "a.glb")
     assert main([str(tmp_path), "--to", "csv"]) == 2
     assert "error: " in capsys.readouterr().err
-
-
-def test_the_command_line(session: Session, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main([str(session.folder), "--to", "npz", "--out", str(tmp_path / "a.npz")]) == 0
-    assert capsys.readouterr().out.strip() == str(tmp_path / "a.npz")
-    assert (tmp_path / "a.npz").exists()

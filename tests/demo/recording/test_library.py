@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from demo.recording import library
+from demo.recording.finalise import unfinished
 from demo.recording.format import LOCK
 from demo.recording.info import new_info, read_info
 from demo.recording.writer import SessionWriter
@@ -27,6 +28,12 @@ def test_the_newest_comes_first(tmp_path: Path) -> None:
     assert oldest.thumbnail == tmp_path / "z" / "thumbnail.jpg"
     assert library.entries(tmp_path / "nowhere") == []
     assert library.free_bytes(tmp_path / "nowhere" / "deep") > 0
+
+
+def test_a_broken_off_redo_is_no_session(tmp_path: Path) -> None:
+    (record(tmp_path / ".a.part", scenes(1)) / LOCK).touch()
+    assert library.entries(tmp_path) == []
+    assert unfinished(tmp_path) == []
 
 
 def test_rename(tmp_path: Path) -> None:

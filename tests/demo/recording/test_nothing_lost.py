@@ -88,6 +88,18 @@ def test_every_cut_of_a_table_is_read(tmp_path: Path) -> None:
         assert len(read_session(folder)) == 4
 
 
+def test_rows_behind_a_broken_one_are_kept_beside_the_table(tmp_path: Path) -> None:
+    made = scenes(5)
+    good = read_batches(record(tmp_path / "one", made[:1]) / "scenes.arrow")[1]
+    folder = record(tmp_path / "s", made)
+    whole = bytearray((folder / "scenes.arrow").read_bytes())
+    whole[good] ^= 1
+    (folder / "scenes.arrow").write_bytes(whole)
+    assert len(finalise(folder)) == 1
+    assert (folder / "scenes.arrow.rest").read_bytes() == whole[good:]
+    assert not (finalise(tmp_path / "one").folder / "scenes.arrow.rest").exists()
+
+
 def test_a_video_that_is_gone_or_broken_leaves_the_numbers(tmp_path: Path) -> None:
     folder = record(tmp_path / "s", scenes(5))
     (folder / "video.mkv").write_bytes((folder / "video.mkv").read_bytes()[:700])

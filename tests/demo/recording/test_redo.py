@@ -1,7 +1,9 @@
 """Redo: the same answer each time, many at once, and what goes wrong stays alone."""
 
 import json
+import shutil
 import sys
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -21,7 +23,7 @@ from demo.recording.redo import Job, jobs_of, redo, redo_all, settings_from_text
 from demo.settings import Settings
 from digit.errors import UserError
 from tests.demo.clips import two_hands, write_clip
-from tests.demo.recording.scenes import record, scenes
+from tests.demo.recording.scenes import record, scenes, without_pictures
 from tests.demo.scripted import ColourBackend, ColourDetector
 
 
@@ -63,6 +65,8 @@ def test_k_comes_from_the_recording(recorded: Path) -> None:
     settings = settings_of(session, Settings())
     assert settings.fov_deg == pytest.approx(50.0)
     assert settings.focal_px is None
+    turned = replace(session.info, width=session.info.height, height=session.info.width)
+    assert settings_of(replace(session, info=turned), Settings()).fov_deg == pytest.approx(50.0)
     given = replace(session, info=replace(session.info, K_origin="focal"))
     assert settings_of(given, Settings()).focal_px == session.info.K[0]
 
@@ -87,6 +91,72 @@ def test_jobs_that_cannot_be(tmp_path: Path) -> None:
     write_clip(tmp_path / "all" / "b.avi", two_hands(1))
     with pytest.raises(UserError, match="two sources named b"):
         jobs_of(tmp_path / "all", tmp_path / "out")
+    (tmp_path / "all" / "b.avi").rename(tmp_path / "all" / ".b.avi")
+    record(tmp_path / "all" / ".a.part", scenes(1))  # a redo was broken off
+    assert [job.source.name for job in jobs_of(tmp_path / "all", tmp_path / "out")] == ["a", "b.mp4"]
+
+
+@pytest.mark.parametrize("path", ["link", "data/real", "linked"])
+def test_a_source_is_never_written_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder = record(tmp_path / "data" / "real", scenes(2), finished=False)
+    (tmp_path / "link").symlink_to(folder)
+    (tmp_path / "linked").mkdir()
+    (tmp_path / "linked" / "another name").symlink_to(folder)
+    with pytest.raises(UserError, match="written over the old ones"):
+        jobs_of(Path(path), Path("data"))
+    monkeypatch.chdir(folder)
+    with pytest.raises(UserError, match="written over the old ones"):
+        jobs_of(Path(), Path(".."))
+
+
+def test_what_is_in_the_way_is_left_alone(tmp_path: Path) -> None:
+    for name in ("vids", "holiday"):
+        (tmp_path / name).mkdir()
+    write_clip(tmp_path / "vids" / "holiday.mp4", two_hands(2))
+    (tmp_path / "holiday" / "photo.txt").write_text("mine")
+    (job,) = jobs_of(tmp_path / "vids", tmp_path)
+
+    def load(*_: object) -> Pipeline:
+        raise AssertionError("no network is needed to see that")
+
+    with pytest.raises(UserError, match="holiday is there already and is no redone session"):
+        redo(job, Settings(), load)
+    assert (tmp_path / "holiday" / "photo.txt").read_text() == "mine"
+    with pytest.raises(UserError, match=r"Cannot write to the folder .*photo\.txt"):
+        redo_all([Job(job.source, tmp_path / "holiday" / "photo.txt" / "new")], Settings())
+
+
+def test_frames_without_a_picture_are_left_out(recorded: Path, tmp_path: Path) -> None:
+    source = without_pictures(Path(shutil.copytree(recorded, tmp_path / "in")), {3, 4, 11})
+    assert redo(Job(source, tmp_path / "out"), Settings(), colour_pipeline) == 9
+    old, new = read_session(source).table.to_pylist(), read_session(tmp_path / "out").table.to_pylist()
+    for row, like in zip(new, (row for i, row in enumerate(old) if i not in (3, 4, 11)), strict=True):
+        for name in ("index", "time_ns", "wall_ns", "video_ms"):
+            assert row[name] == like[name]
+    (source / "video.mkv").unlink()
+    with pytest.raises(UserError, match="holds no picture"):
+        redo(Job(source, tmp_path / "none"), Settings(), colour_pipeline)
+
+
+def test_no_session_is_begun_after_ctrl_c(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun: list[str] = []
+    second, go_on = threading.Event(), threading.Event()
+
+    def in_process(job: Job, *_: object) -> str:
+        begun.append(job.source.name)
+        if len(begun) > 1:
+            second.set()
+            go_on.wait(10)
+        return ""
+
+    monkeypatch.setattr(redo_module, "_in_process", in_process)
+    results = redo_module._on_cores([Job(tmp_path / name, tmp_path / "out") for name in "abc"], Settings(), 1)
+    next(results)
+    second.wait()
+    results.close()  # as an exception does that ends the loop over it
+    go_on.set()
+    assert begun == ["a", "b"]
 
 
 def test_settings_travel_as_text() -> None:

@@ -1,7 +1,9 @@
 """What was recorded is what is read: by our reader and by ones that know nothing of ours."""
 
 import json
+import sys
 import zlib
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from demo.recording.finalise import finalise
 from demo.recording.format import row_from_scene, scene_from_row
 from demo.recording.info import Info, new_info, read_info
 from demo.recording.reader import read_session
@@ -17,6 +20,7 @@ from demo.recording.video import fitted, unfitted
 from demo.recording.writer import SessionWriter, new_folder
 from demo.records import Scene
 from demo.settings import Settings
+from demo.sources import open_source
 from digit.errors import UserError
 from tests.demo.recording.scenes import assert_same, block_of, record, scenes
 
@@ -48,6 +52,40 @@ def test_rows_of_older_versions_have_no_own_crops(made: list[Scene]) -> None:
     del row["own_crops"]
     back = scene_from_row(row, made[0].frame.image)
     assert_same(back, replace(made[0], own_crops=()))
+
+
+def test_spoilt_part_labels_leave_the_joints(made: list[Scene]) -> None:
+    row = row_from_scene(made[0], 0, 0)
+    row["part_labels"] = row["part_labels"][:-5] + bytes(5)
+    row["own_crops"][0]["part_labels"] = zlib.compress(b"short")
+    back = scene_from_row(row, made[0].frame.image)
+    assert_same(back, replace(made[0], part_labels=None, own_crops=made[0].own_crops[1:]))
+
+
+def test_a_table_that_another_program_wrote(tmp_path: Path, made: list[Scene]) -> None:
+    """It has one batch of many rows, or lacks columns."""
+    written = (record(tmp_path, made[:6]) / "scenes.arrow").read_bytes()
+    table = pa.ipc.open_stream(written).read_all().combine_chunks()
+    for without in ([], ["own_crops"], ["hands_raw"]):
+        kept = table.drop_columns(without)
+        with pa.ipc.new_stream(tmp_path / "scenes.arrow", kept.schema) as stream:
+            stream.write_table(kept)
+        if "hands_raw" in without:
+            with pytest.raises(UserError, match="has no column hands_raw"):
+                read_session(tmp_path)
+        else:
+            back = list(read_session(tmp_path).scenes())
+            assert [scene.frame.index for scene in back] == [scene.frame.index for scene in made[:6]]
+            assert_same(back[5], replace(made[5], own_crops=() if without else made[5].own_crops))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no colons in names")
+def test_a_colon_in_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    session = finalise(record(Path("10:30"), scenes(2)))
+    assert [block_of(picture) for _, picture in session.pictures()] == [0, 1]
+    with closing(open_source(Settings(source="video", path=session.video), live=False)) as source:
+        assert len(list(source)) == 2
 
 
 def test_any_row_has_its_own_picture(folder: Path) -> None:
@@ -160,7 +198,9 @@ def test_what_is_no_session_is_said(tmp_path: Path) -> None:
         read_session(tmp_path)
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"K": "x", "fps": "fast", "rows": 1.5}'])
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", '{"K": "x", "fps": "fast", "rows": 1.5}', '{"fps": NaN, "seconds": Infinity}']
+)
 def test_a_broken_info_refuses_nothing(tmp_path: Path, text: str) -> None:
     record(tmp_path, scenes(3))
     (tmp_path / "info.json").write_text(text)
