@@ -37,7 +37,7 @@ class Settings:
     weights: Path | None = None  # None = the shipped ones
     hand_model: Path | None = None  # None = made from MediaPipe's wheel at first use
     focal_px: float | None = None  # None = from the field of view
-    fov_deg: float = 65.0  # horizontal field of view that is assumed without a focal length
+    fov_deg: float = 65.0  # field of view over the picture's longer side, assumed without a focal length
     smooth: bool = True
     prior: bool = True  # hand MediaPipe's landmarks to the network
     mirror: bool = False  # of the view only
@@ -50,8 +50,9 @@ class Settings:
     overlay: OverlayOptions = field(default_factory=OverlayOptions)
 
 
-#: A change in one of these means: stop the loop and start it again.
+#: A change in one of these means: stop the loop and start it again. A replay runs no network.
 RESTART = ("source", "camera", "path", "repeat", "backend", "model", "weights", "hand_model")
+RESTART_REPLAY = ("path", "repeat")
 #: Smallest and largest value of the numbers.
 LIMITS = {"camera": (0, 99), "focal_px": (1.0, 1e6), "fov_deg": (1.0, 179.0), "opacity": (0.0, 1.0)}
 #: What the file keeps. A path given for one run is not wanted in the next.
@@ -60,7 +61,19 @@ PERSISTED = ("camera", "backend", "model", "focal_px", "fov_deg", "smooth", "pri
 
 def needs_restart(old: Settings, new: Settings) -> bool:
     """True when the loop cannot take the new settings while it runs."""
-    return any(getattr(old, name) != getattr(new, name) for name in RESTART)
+    names = RESTART_REPLAY if old.source == new.source == "session" else RESTART
+    return any(getattr(old, name) != getattr(new, name) for name in names)
+
+
+def same_source(one: Settings, other: Settings) -> bool:
+    """True when both show the same camera, file or session."""
+    return (one.source, one.camera, one.path) == (other.source, other.camera, other.path)
+
+
+def with_changes(saved: Settings, old: Settings, new: Settings) -> Settings:
+    """``saved`` with what differs between ``old`` and ``new``: what was given for one run stays out of it."""
+    values = {f.name: getattr(new, f.name) for f in fields(Settings)}
+    return replace(saved, **{name: value for name, value in values.items() if value != getattr(old, name)})
 
 
 def settings_path() -> Path:

@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from PyQt6.QtCore import QSize, Qt, pyqtBoundSignal, pyqtSignal
-from PyQt6.QtGui import QColor, QPainter, QPaintEvent, QPen
+from PyQt6.QtGui import QColor, QPainter, QPaintEvent, QPen, QWheelEvent
 from PyQt6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QPushButton, QSlider, QToolButton, QWidget
 
 from demo.gui import theme
@@ -17,14 +17,24 @@ _FILE = "file"  # its entry for the file that plays
 
 
 class Picker(QComboBox):
-    """A drop-down list with an arrow that follows the theme."""
+    """A drop-down list with an arrow that follows the theme; ``least`` is its width where there is no room."""
 
-    def __init__(self, name: str, width: int) -> None:
+    def __init__(self, name: str, width: int, least: int | None = None) -> None:
         super().__init__()
         self.setAccessibleName(name)
         self.setToolTip(name)
-        self.setFixedWidth(width)
+        self._width = width
+        self.setMinimumWidth(least or width)
+        self.setMaximumWidth(width)
         self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+
+    def sizeHint(self) -> QSize:
+        return QSize(self._width, super().sizeHint().height())
+
+    def wheelEvent(self, event: QWheelEvent | None) -> None:
+        """A wheel that passes over it must not choose another source."""
+        if event is not None:
+            event.ignore()
 
     def paintEvent(self, event: QPaintEvent | None) -> None:
         super().paintEvent(event)
@@ -40,10 +50,11 @@ class Picker(QComboBox):
 class TopBar(QWidget):
     """Pickers of source, backend and model, and the buttons for pause, screenshot, full screen and help.
 
-    ``changed`` carries the new Settings; the other signals carry nothing.
+    ``changed`` and ``source_picked`` carry the new Settings; the other signals carry nothing.
     """
 
     changed = pyqtSignal(object)
+    source_picked = pyqtSignal(object)
     open_asked = pyqtSignal()
     library_asked = pyqtSignal()
     record_asked = pyqtSignal()
@@ -57,9 +68,9 @@ class TopBar(QWidget):
         super().__init__()
         self._settings = settings
         self._choices = Choices(cameras=(), backends={}, models={})
-        self.source = Picker("Camera or video", 250)
-        self.backend = Picker("Backend that runs the network", 120)
-        self.model = Picker("Network", 130)
+        self.source = Picker("Camera or video", 250, least=120)
+        self.backend = Picker("Backend that runs the network", 120, least=90)
+        self.model = Picker("Network", 130, least=100)
         self.pause = self._tool("pause", "Pause (Space)", self.pause_asked)
         self.record = self._tool("record", "Record (R)", self.record_asked)
         row = QHBoxLayout(self)
@@ -142,7 +153,7 @@ class TopBar(QWidget):
             self._fill()  # the entry is a command, not a state
             self.open_asked.emit()
         elif picked != _FILE:
-            self._pick(source="camera", camera=picked, path=None)
+            self.source_picked.emit(replace(self._settings, source="camera", camera=picked, path=None))
 
     def _pick(self, **values: object) -> None:
         self._settings = replace(self._settings, **values)
@@ -160,7 +171,7 @@ class DrawBar(QWidget):
         self.parts = _toggle("Parts", "Hand parts over the video (1)")
         self.skeleton = _toggle("Skeleton", "Joints and bones over the video (2)")
         self.crop = _toggle("Crop", "What the network looks at (3)")
-        self.mirror = _toggle("Mirror", "Show the video as a mirror would (M)")
+        self.mirror = _toggle("Mirror", "Show the video as a mirror would; the 3D view stays as it is (M)")
         self.smooth = _toggle("Smooth", "Smooth the joints over time (One-Euro filter) (4)")
         self.prior = _toggle("Prior", "Give MediaPipe's landmarks to the network (5)")
         self.opacity = QSlider(Qt.Orientation.Horizontal)

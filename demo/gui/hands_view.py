@@ -30,7 +30,10 @@ GRID_HALF_MM = 500.0
 #: Drawings a second without a graphics card, where the 3D view would take the processor from the network.
 SOFTWARE_FPS = 8
 SOFTWARE_RENDERERS = ("llvmpipe", "softpipe", "swiftshader", "gdi generic", "basic render")
-FOLLOW = 0.08  # share of the way that the camera's centre goes to the hands with each scene; the floor likewise
+FOLLOW = 0.08  # share of the way that the camera's centre and the floor go to the hands in each FOLLOW_S
+FOLLOW_S = 1 / 30
+JUMP_S = 1.0  # hands that come after a longer time, or from before, are centred at once
+SHADOWS_FROM_DEG = -5.0  # seen from further below, the shadows would cover the hands
 FRAMED = 1.2  # what is seen, over what the hands take
 
 _VERTEX = """
@@ -156,7 +159,7 @@ class HandsView(QWidget):
         self._center = world_from_camera([0.0, 0.0, 500.0])
         self._panned_mm = np.zeros(3)
         self._floor = -100.0
-        self._settled = False  # the first hands are centred at once, later ones eased
+        self._hands_ns: int | None = None  # when the hands that are followed were last there
         self._zoomed = False  # by a person, who then decides how much is seen
         self._picture: QImage | None = None
         self._stale = True
@@ -190,7 +193,7 @@ class HandsView(QWidget):
         joints = {hand.side: world_from_camera(hand.joints_mm) for hand in scene.hands}
         joints = {side: points for side, points in joints.items() if np.isfinite(points).all()}
         for side, node in self._hands.items():
-            node.visible = self._shadows[side].visible = side in joints
+            node.visible = side in joints
             if side in joints:
                 positions, normals = hand_vertices(joints[side])
                 node.move(positions, normals)
@@ -198,16 +201,27 @@ class HandsView(QWidget):
         if joints:
             middle = np.mean([points.mean(0) for points in joints.values()], 0)
             lowest = min(float(points[:, 2].min()) for points in joints.values())
-            share = FOLLOW if self._settled else 1.0
+            share = self._share(scene.frame.time_ns)
             self._center = self._center + share * (middle - self._center)
             self._floor += share * (lowest - FLOOR_BELOW_MM - self._floor)
             self._see_all(np.concatenate(list(joints.values())), share)
-            self._settled = True
         self._place()
+
+    def clear(self) -> None:
+        """Show no hands, as before the first scene."""
+        for node in self._hands.values():
+            node.visible = False
+        self._hands_ns = None
+        self._place()
+
+    @property
+    def waited_s(self) -> float:
+        """Seconds since it was last drawn."""
+        return monotonic() - self._drawn_s
 
     def refresh(self) -> None:
         """Draw what has changed since the last time. A software renderer waits until it is due again."""
-        if self._stale and self.isVisible() and monotonic() - self._drawn_s >= self._pace_s:
+        if self._stale and self.isVisible() and self.waited_s >= self._pace_s:
             self._stale = False
             self._picture = self._offscreen.grabFramebuffer()
             self._drawn_s = monotonic()
@@ -260,6 +274,12 @@ class HandsView(QWidget):
         node.visible = False
         return node
 
+    def _share(self, time_ns: int) -> float:
+        """Share of the way to the hands of this time; by time, so that a slow loop follows as fast as a quick one."""
+        before_ns, self._hands_ns = self._hands_ns, time_ns
+        passed_s = (time_ns - before_ns) / 1e9 if before_ns is not None else JUMP_S
+        return 1 - (1 - FOLLOW) ** (passed_s / FOLLOW_S) if 0 <= passed_s < JUMP_S else 1.0
+
     def _see_all(self, points_mm: np.ndarray, share: float) -> None:
         """Step back as far as hands that are apart ask for, and come near again with them."""
         if not self._zoomed:
@@ -274,6 +294,8 @@ class HandsView(QWidget):
         step = GRID_STEP_MM
         self._grid.transform.translate = (round(x / step) * step, round(y / step) * step, self._floor)
         self.camera.center = tuple(float(value) for value in self._center + self._panned_mm)
+        for side, shadow in self._shadows.items():
+            shadow.visible = self._hands[side].visible and self.camera.elevation > SHADOWS_FROM_DEG
         self._stale = True
 
     def _eye(self) -> np.ndarray:

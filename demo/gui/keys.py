@@ -1,13 +1,39 @@
-"""What each key does; `demo.gui.help` says it in words."""
+"""What each key does; `demo.gui.help` says it in words. A control that has the focus keeps the keys that operate it."""
 
 from typing import TYPE_CHECKING
 
-from PyQt6.QtGui import QKeySequence, QShortcut
+from PyQt6.QtCore import QEvent, QObject, Qt
+from PyQt6.QtGui import QKeyEvent, QKeySequence, QShortcut
+from PyQt6.QtWidgets import QAbstractButton, QComboBox, QSlider
 
 from demo.gui.help import SHORTCUTS
 
 if TYPE_CHECKING:
     from demo.gui.window import Window
+
+
+#: Keys that a focused control takes before the window's shortcuts.
+_OWN = {
+    Qt.Key.Key_Space: (QAbstractButton, QComboBox),
+    Qt.Key.Key_Left: (QSlider,),
+    Qt.Key.Key_Right: (QSlider,),
+}
+
+
+class OwnKeys(QObject):
+    """Installed on a control: it gets its own keys, and Return presses a button as Space does."""
+
+    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
+        if not isinstance(event, QKeyEvent):
+            return False
+        if event.type() == QEvent.Type.ShortcutOverride and isinstance(watched, _OWN.get(event.key(), ())):
+            event.accept()
+            return True
+        pressed = event.type() == QEvent.Type.KeyPress and event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter)
+        if pressed and isinstance(watched, QAbstractButton):
+            watched.click()
+            return True
+        return False
 
 
 def bind_keys(window: "Window") -> None:
@@ -42,3 +68,6 @@ def bind_keys(window: "Window") -> None:
         for key in keys:
             action = actions.get(key) or actions[keys[0]]
             QShortcut(QKeySequence(key), window, activated=action)
+    own_keys = OwnKeys(window)
+    for control in window.findChildren((QAbstractButton, QComboBox, QSlider)):
+        control.installEventFilter(own_keys)

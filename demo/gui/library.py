@@ -39,10 +39,11 @@ QLineEdit:focus {{ border-color: {theme.ACCENT}; }}
 class LibraryPanel(Sheet):
     """The sessions of a folder.
 
-    ``opened`` carries a session's folder, ``said`` a sentence of what went wrong.
+    ``opened`` carries a session's folder, ``renamed`` its old and its new one, ``said`` a sentence of what went wrong.
     """
 
     opened = pyqtSignal(object)
+    renamed = pyqtSignal(object, object)
     said = pyqtSignal(str)
 
     def __init__(self, parent: QWidget, sessions: Path) -> None:
@@ -86,7 +87,7 @@ class LibraryPanel(Sheet):
 
     def _connect(self) -> None:
         self.list.currentRowChanged.connect(lambda _: self._show_selected())
-        self.list.itemDoubleClicked.connect(lambda _: self._open())
+        self.list.itemActivated.connect(lambda _: self._open())
         self.notes.editingFinished.connect(self._save_notes)
         self.open.clicked.connect(lambda _: self._open())
         self.rename.clicked.connect(lambda _: self._ask_name())
@@ -103,7 +104,7 @@ class LibraryPanel(Sheet):
     def toggle(self) -> None:
         super().toggle()
         if not self.isHidden():
-            self.list.setFocus()
+            (self.list if self.entries else self.close_button).setFocus()
 
     def refresh(self, select: Path | None = None) -> None:
         """Look at the folder again; what was selected stays selected, unless another session is to be."""
@@ -140,7 +141,13 @@ class LibraryPanel(Sheet):
             old = self.selected.folder.name
             name, ok = QInputDialog.getText(self, "Rename session", "Name of the session:", text=old)
             if ok:
-                self._do(lambda folder: library.rename(folder, name))
+                self._do(lambda folder: self._rename(folder, name))
+
+    def _rename(self, folder: Path, name: str) -> Path:
+        renamed = library.rename(folder, name)
+        if renamed != folder:
+            self.renamed.emit(folder, renamed)
+        return renamed
 
     def _ask_trash(self) -> None:
         if self.selected is not None:

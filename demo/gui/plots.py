@@ -13,6 +13,7 @@ from demo.palette import SIDE_RGB
 STAGES = ("detect", "track", "crop", "predict", "lift", "smooth", CAPTURE_TO_DRAWN)
 _SHORT = {CAPTURE_TO_DRAWN: "end to end"}
 HEIGHT_PX = 168
+_FIGURES_GAP_PX = 10  # around the figures behind the longest bar
 
 
 class Plots(QWidget):
@@ -24,7 +25,7 @@ class Plots(QWidget):
         self.setFixedHeight(HEIGHT_PX)
         self._rate = _chart("fps")
         self._rate_curve = self._rate.plot(pen=pg.mkPen(theme.ACCENT, width=1.6))
-        self._latency = _chart("ms")
+        self._latency = _chart("ms", axis_px=48)  # five digits
         self._latency_curve = self._latency.plot(pen=pg.mkPen(theme.ACCENT, width=1.2))
         self._handedness = _chart("")
         self._handedness.setYRange(0, 1, padding=0.08)
@@ -84,6 +85,8 @@ class StageTable(pg.PlotWidget):
         self.getAxis("left").setWidth(76)
         self.getAxis("bottom").hide()
         self.setMouseEnabled(x=False, y=False)
+        self._reach = 1.0  # of the longest bar
+        self.getViewBox().sigResized.connect(self._make_room)
 
     def refresh(self, latency_ms: dict[str, tuple[float, float]]) -> None:
         """Show stage -> (p50, p95) in ms."""
@@ -98,22 +101,30 @@ class StageTable(pg.PlotWidget):
         for row, item in enumerate(self._figures):
             item.setVisible(row < len(stages))
             if row < len(stages):
-                item.setText(f"{p50[row]:.1f} – {p95[row]:.1f}")
+                item.setText(f"{_ms(p50[row])} – {_ms(p95[row])}")
                 item.setPos(p95[row] + 0.03 * reach, y[row])
         self.getAxis("left").setTicks(
             [[(float(at), _SHORT.get(stage, stage)) for at, stage in zip(y, stages, strict=True)]]
         )
-        self.setXRange(0, 1.8 * reach, padding=0)
         self.setYRange(-max(len(stages), 4) + 0.4, 0.6, padding=0)
+        self._reach = reach
+        self._make_room()
+
+    def _make_room(self) -> None:
+        """The longest bar leaves room for the widest figures behind it."""
+        width_px = self.getViewBox().width()
+        figures_px = max((item.boundingRect().width() for item in self._figures if item.isVisible()), default=0.0)
+        bar_px = max(width_px - figures_px - _FIGURES_GAP_PX, 1.0)
+        self.setXRange(0, self._reach * width_px / bar_px, padding=0)
 
 
-def _chart(unit: str) -> pg.PlotWidget:
+def _chart(unit: str, axis_px: int = 34) -> pg.PlotWidget:
     chart = pg.PlotWidget()
     _quiet(chart)
     chart.showGrid(x=False, y=True, alpha=0.15)
     chart.setXRange(-SPAN_S, 0, padding=0)
     chart.setLimits(xMin=-SPAN_S, xMax=0)
-    chart.getAxis("left").setWidth(34)
+    chart.getAxis("left").setWidth(axis_px)
     chart.getAxis("bottom").setTicks([[(-28, "−30 s"), (-20, "−20"), (-10, "−10"), (-2, "now")]])
     chart.setMouseEnabled(x=False, y=False)
     chart.setAccessibleName(f"Chart in {unit}" if unit else "Chart")
@@ -149,6 +160,11 @@ def _panel(title: str, figure: QLabel, chart: QWidget) -> QFrame:
     column.addLayout(head)
     column.addWidget(chart, 1)
     return panel
+
+
+def _ms(value: float) -> str:
+    """With a decimal where there is room for it."""
+    return f"{value:.1f}" if value < 100 else f"{value:.0f}"
 
 
 def _round_up(values: np.ndarray) -> float:

@@ -66,13 +66,13 @@ class Sessions(QObject):
         if recorder is not None:
             recorder.put(scene)
 
-    def toggle_recording(self, worker: "Worker | Player | None", settings: Settings) -> None:
-        """Begin or end a recording."""
+    def toggle_recording(self, worker: "Worker | Player | None", settings: Settings, starting: bool) -> None:
+        """Begin or end a recording. ``starting``: where there is no worker yet, one will come."""
         if self.recorder is not None:
             self.stop_recording()
-        elif worker is None or isinstance(worker, Player):
+        elif settings.source == "session" or (worker is None and not starting):
             self.noticed.emit("recording needs a camera or a video that runs")
-        elif worker.loaded is None:
+        elif worker is None or isinstance(worker, Player) or worker.loaded is None:
             self._wanted = True
             self.noticed.emit("the recording starts with the first picture")
         else:
@@ -142,6 +142,9 @@ class Sessions(QObject):
         """Ask where to, and export the session that plays."""
         player = self.transport.player
         if player is None or player.session is None:
+            return
+        if self.exporting.busy:
+            self.noticed.emit("an export is being written; wait for it or cancel it first")
             return
         proposed = EXPORTS[name].file_of(player.session, name)
         title = EXPORTS[name].title

@@ -1,7 +1,7 @@
 """A panel that lies over the whole window while it is shown: help, library and streams."""
 
 from PyQt6.QtCore import QEvent, QObject, Qt
-from PyQt6.QtGui import QColor, QMouseEvent, QPainter, QPaintEvent
+from PyQt6.QtGui import QColor, QHideEvent, QMouseEvent, QPainter, QPaintEvent
 from PyQt6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from demo.gui import theme
@@ -10,6 +10,7 @@ from demo.gui import theme
 class Sheet(QWidget):
     """Darkens its parent and shows a panel on it; a click beside the panel, or Close, hides it.
 
+    While it is shown it keeps the keyboard's focus, and gives it back when it is hidden.
     Fill ``column``, below the title; ``head`` is the title's row. Give ``refresh`` what is to happen at each opening.
     """
 
@@ -36,6 +37,7 @@ class Sheet(QWidget):
         around.addStretch(1)
         around.addWidget(self.panel, 20, Qt.AlignmentFlag.AlignVCenter)
         around.addStretch(1)
+        self._focused_before: QWidget | None = None
         self.hide()
 
     def refresh(self) -> None:
@@ -45,11 +47,28 @@ class Sheet(QWidget):
         """Show or hide."""
         if self.isHidden():
             self.refresh()
+            self._focused_before = self.window().focusWidget()
             self.setGeometry(self.parentWidget().rect())
             self.show()
             self.raise_()
+            self.close_button.setFocus()
         else:
             self.hide()
+
+    def focusNextPrevChild(self, forth: bool) -> bool:
+        """Tab goes round on the sheet and not behind it."""
+        here = widget = self.focusWidget() or self.close_button
+        while (widget := widget.nextInFocusChain() if forth else widget.previousInFocusChain()) is not here:
+            if self.isAncestorOf(widget) and _takes_tab(widget):
+                widget.setFocus(Qt.FocusReason.TabFocusReason if forth else Qt.FocusReason.BacktabFocusReason)
+                break
+        return True  # also where there is nothing else to go to
+
+    def hideEvent(self, event: QHideEvent | None) -> None:
+        spontaneous = event is not None and event.spontaneous()  # the whole window was minimised
+        if not spontaneous and self.isAncestorOf(self.window().focusWidget()):
+            before = self._focused_before
+            (before if before is not None and before.isVisible() else self.window()).setFocus()
 
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
         if event is not None and event.type() == QEvent.Type.Resize:
@@ -66,3 +85,7 @@ class Sheet(QWidget):
         shade.setAlpha(190)
         painter.fillRect(self.rect(), shade)
         painter.end()
+
+
+def _takes_tab(widget: QWidget) -> bool:
+    return widget.isVisible() and widget.isEnabled() and bool(widget.focusPolicy() & Qt.FocusPolicy.TabFocus)

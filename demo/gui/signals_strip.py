@@ -57,9 +57,9 @@ class SignalsStrip(QWidget):
         painter.setFont(font)
         for row, side in enumerate(SIDE_RGB):
             self._paint_hand(painter, HEAD + row * ROW, side, self._signals(side))
-        font.setPixelSize(9)
+        font.setPixelSize(10)
         painter.setFont(font)
-        painter.setPen(QColor(theme.FAINT))
+        painter.setPen(QColor(theme.MUTED))
         for n, name in enumerate(_BARS):
             place = QRectF(_bar_left(n) - 4, 0, _BAR_WIDTH + 8, HEAD)
             painter.drawText(place, Qt.AlignmentFlag.AlignCenter, name)

@@ -1,6 +1,6 @@
 """The sheet that starts and stops streams, and says who listens and how to."""
 
-from PyQt6.QtCore import Qt
+from PyQt6.QtCore import Qt, pyqtSignal
 from PyQt6.QtGui import QGuiApplication
 from PyQt6.QtWidgets import QCheckBox, QGridLayout, QHBoxLayout, QLabel, QLineEdit, QPushButton, QWidget
 
@@ -67,10 +67,13 @@ def said(state: State | None) -> str:
 
 
 class StreamsPanel(Sheet):
-    """Owns the streams."""
+    """Owns the streams. ``failed`` carries why one fell over while the sheet was not there to say it."""
+
+    failed = pyqtSignal(str)
 
     def __init__(self, parent: QWidget, settings: Settings) -> None:
         super().__init__(parent, "Streams to other programs", max_width=940)
+        self._failed: set[str] = set()  # streams whose failure was told
         self.hub = streams_of(settings)
         self.rows = {name: StreamRow(protocol) for name, protocol in PROTOCOLS.items()}
         for stream in settings.streams:
@@ -84,7 +87,7 @@ class StreamsPanel(Sheet):
         self.token.setAccessibleName("Token")
         self._lay_out()
         self._connect()
-        self.refresh()
+        self._show_states()
 
     def _lay_out(self) -> None:
         grid = QGridLayout()
@@ -116,10 +119,19 @@ class StreamsPanel(Sheet):
 
     def refresh(self) -> None:
         """Follow the streams; a few times a second is enough."""
+        states = self._show_states()
+        failed = {name for name, state in states.items() if state.status == "failed"}
+        if self.isHidden():
+            for name in sorted(failed - self._failed):
+                self.failed.emit(states[name].why)
+        self._failed = failed
+
+    def _show_states(self) -> dict[str, State]:
         states = self.hub.states()
         for name, row in self.rows.items():
             row.show_state(states.get(name))
         self.token.setVisible(self.hub.network.allowed)
+        return states
 
     def _switch(self, name: str, on: bool) -> None:
         if on:

@@ -146,7 +146,7 @@ class Transport(QWidget):
         self.time = QLabel("0:00.0 / 0:00.0")
         self.time.setObjectName("muted")
         self.time.setMinimumWidth(104)
-        self.speed = Picker("Speed", 76)
+        self.speed = Picker("Speed", 84)
         for speed in SPEEDS:
             self.speed.addItem(f"{speed:g}×", speed)
         self.speed.setCurrentIndex(SPEEDS.index(1.0))
@@ -171,6 +171,8 @@ class Transport(QWidget):
         """Follow this player; None hides the bar."""
         if player is not self.player:
             self.player, self._session = player, None
+            if player is not None:
+                self.speed.setCurrentIndex(self.speed.findData(player.speed))
             self.timeline.preview.hide()
         self.setVisible(player is not None)
         if player is None or player.session is None:

@@ -29,6 +29,7 @@ class VideoView(QWidget):
         self._message, self._busy = "", False
         self.setMinimumSize(320, 180)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
+        self.setFocusPolicy(Qt.FocusPolicy.ClickFocus)  # a click takes the keyboard from the controls
         self.setAccessibleName("Video with overlay")
 
     @property

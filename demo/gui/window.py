@@ -8,16 +8,18 @@ from pathlib import Path
 from time import monotonic_ns
 from typing import TYPE_CHECKING
 
-from PyQt6.QtCore import Qt, QTimer
+from PyQt6.QtCore import QSize, Qt, QTimer
 from PyQt6.QtGui import QCloseEvent
 from PyQt6.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QMainWindow, QVBoxLayout, QWidget
 
 from demo.gui import theme
 from demo.gui.banner import Banner
 from demo.gui.controls import DrawBar, TopBar
+from demo.gui.handover import Handover, start_worker
 from demo.gui.help import HelpSheet
 from demo.gui.history import History
 from demo.gui.hud import hud_line
+from demo.gui.keeper import Keeper
 from demo.gui.keys import bind_keys
 from demo.gui.panel import panel, place
 from demo.gui.screenshot import save_screenshot
@@ -28,7 +30,7 @@ from demo.gui.streams_panel import StreamsPanel
 from demo.gui.video_view import VideoView
 from demo.gui.view_bar import ViewBar, following
 from demo.records import Scene
-from demo.settings import Settings, needs_restart, save_settings
+from demo.settings import Settings, SourceKind, needs_restart, same_source, save_settings
 from digit.errors import UserError
 
 if TYPE_CHECKING:  # these take long to import, so they come after the window is up
@@ -38,21 +40,9 @@ if TYPE_CHECKING:  # these take long to import, so they come after the window is
 
 TICK_MS = 16
 FIGURES_EVERY_NS = 250_000_000
-SAVE_AFTER_MS = 500
-#: A worker that takes longer than this to stop is left to end by itself.
-STOP_NS = 6_000_000_000
+#: The video comes first, but the 3D view never stands longer than this.
+HANDS_WAIT_S = 0.1
 VIDEO_FILTER = "Videos and sessions (*.mp4 *.mkv *.mov *.avi *.webm *.m4v info.json);;All files (*)"
-
-
-def start_worker(settings: Settings) -> "Worker":
-    """The live worker of these settings, or the player of their session, started."""
-    if settings.source == "session":
-        from demo.recording.player import Player
-
-        return Player(settings).start()
-    from demo.worker import Worker
-
-    return Worker(settings).start()
 
 
 class Window(QMainWindow):
@@ -73,10 +63,8 @@ class Window(QMainWindow):
         self.hands: HandsView | None = None
         self.plots: Plots | None = None
         self.history = History()
-        self._start_worker, self._save = start_worker, save
-        self._startup = startup
-        self._leaving: Worker | None = None
-        self._leaving_since_ns = 0
+        self._start_worker, self._startup = start_worker, startup
+        self._handover = Handover()
         self._idle = False  # the worker has ended and nobody asked for another
         self._closed = False
         self._undrawn: Scene | None = None
@@ -87,18 +75,18 @@ class Window(QMainWindow):
         self.notice.say(notice)
         self.video.set_mirror(settings.mirror)
         self.video.say("Starting", busy=True)
+        self.video.setFocus()  # a letter typed now is a shortcut, not another choice in the first picker
+        self._keeper = Keeper(self, save, self.notice.say)
         self._timer = QTimer(self, interval=TICK_MS)
         self._timer.timeout.connect(self.tick)
         self._timer.start()
-        self._saving = QTimer(self, interval=SAVE_AFTER_MS, singleShot=True)
-        self._saving.timeout.connect(self._save_settings)
 
     # What is where
 
     def _lay_out(self) -> None:
         self.setWindowTitle("Digit Live")
         self.setStyleSheet(theme.STYLE)
-        self.resize(1280, 800)
+        self.resize(QSize(1280, 800).boundedTo(self.screen().availableSize()))
         central = QWidget(objectName="central")
         self.setCentralWidget(central)
         self.top = TopBar(self.settings)
@@ -129,15 +117,18 @@ class Window(QMainWindow):
     def _connect(self) -> None:
         for bar in (self.top, self.draw_bar):
             bar.changed.connect(self.change)
+        self.top.source_picked.connect(self.play)
         self.top.open_asked.connect(self.open_video)
         self.top.library_asked.connect(self.sessions.library.toggle)
         self.top.record_asked.connect(self.toggle_recording)
         self.sessions.say_in(self.notice, self.error)
-        self.sessions.opened.connect(lambda path: self.change(replace(self.settings, source="session", path=path)))
+        self.sessions.opened.connect(lambda folder: self._play_file("session", folder))
+        self.sessions.library.renamed.connect(self._renamed)
         self.top.pause_asked.connect(self.toggle_pause)
         self.top.screenshot_asked.connect(self.screenshot)
         self.top.full_screen_asked.connect(self.toggle_full_screen)
         self.top.streams_asked.connect(self.streams.toggle)
+        self.streams.failed.connect(self.notice.say)
         self.top.help_asked.connect(self.help.toggle)
         self.video.drawn.connect(self._drawn)
         bind_keys(self)
@@ -154,9 +145,9 @@ class Window(QMainWindow):
         self._change_workers()
         if self.worker is not None:
             self._look_at_worker(self.worker)
-        if self.hands is not None and self._undrawn is None:  # the video comes first
+        if self.hands is not None and (self._undrawn is None or self.hands.waited_s > HANDS_WAIT_S):
             self.hands.refresh()
-        self.signals.show_packet(self.streams.hub.packet)
+        self.signals.show_packet(self.streams.hub.packet if self.scene is not None else None)
         self.sessions.refresh(self.worker, self.settings)
         now_ns = monotonic_ns()
         if now_ns - self._figures_ns > FIGURES_EVERY_NS:
@@ -189,11 +180,8 @@ class Window(QMainWindow):
 
     def _change_workers(self) -> None:
         """Start the worker that is wanted, once the old one has given back its camera."""
-        if self._leaving is not None:
-            late = monotonic_ns() - self._leaving_since_ns > STOP_NS
-            if self._leaving.stop(0) or late:
-                self._leaving = None
-        if self.worker is None and not self._idle and self._leaving is None and self._startup.imported.is_set():
+        over = self._handover.is_over()
+        if self.worker is None and not self._idle and over and self._startup.imported.is_set():
             try:
                 self.worker = self._start_worker(self.settings)
                 self.worker.tap = self._tap
@@ -244,8 +232,7 @@ class Window(QMainWindow):
         """Let the worker end without waiting for it."""
         self.sessions.stop_recording()
         if self.worker is not None:
-            self.worker.stop(0)
-            self._leaving, self._leaving_since_ns = self.worker, monotonic_ns()
+            self._handover.let_go(self.worker)
             self.worker = None
 
     def restart(self) -> None:
@@ -265,6 +252,13 @@ class Window(QMainWindow):
         self._repaint()
         if self.hands is not None:
             self.hands.show_scene(scene)
+
+    def _clear(self) -> None:
+        """Show nothing of a source that is left."""
+        self.scene = self._undrawn = None
+        self.video.clear()
+        if self.hands is not None:
+            self.hands.clear()
 
     def _repaint(self) -> None:
         if self.scene is not None:
@@ -291,7 +285,7 @@ class Window(QMainWindow):
         self.view_bar.show_view(view)
         self.streams.refresh()
         self.top.show_recording(self.sessions.recording)
-        if self.replaying:
+        if self.replaying and self.worker is not None:
             self.top.show_running("play" if self.paused else "pause")
 
     # What a person does
@@ -311,15 +305,32 @@ class Window(QMainWindow):
         old, self.settings = self.settings, settings
         self.top.show_settings(settings)
         self.draw_bar.show_settings(settings)
-        self._saving.start()
+        self._keeper.change(old, settings)
         self.video.set_mirror(settings.mirror)
         self.streams.hub.overlay = settings.overlay
         if old.overlay != settings.overlay:
             self._repaint()
+        if not same_source(old, settings):
+            self._clear()
         if needs_restart(old, settings):
             self.restart()
         elif self.worker is not None:
             self.worker.apply(settings)
+
+    def play(self, settings: Settings) -> None:
+        """Change the source. What is chosen again plays anew, but a camera that runs goes on."""
+        restarts = needs_restart(self.settings, settings)
+        self.change(settings)
+        if not restarts and (self._idle or settings.source != "camera"):
+            self.restart()
+
+    def _play_file(self, kind: SourceKind, path: Path) -> None:
+        self.play(replace(self.settings, source=kind, path=path, repeat=False))
+
+    def _renamed(self, old: Path, new: Path) -> None:
+        """A session that plays and gets another name is read anew, as its old place is gone."""
+        if self.replaying and self.settings.path is not None and self.settings.path.absolute() == old.absolute():
+            self.change(replace(self.settings, path=new))
 
     def toggle_pause(self) -> None:
         """Pause, go on, or play again what has ended."""
@@ -333,12 +344,11 @@ class Window(QMainWindow):
         """Ask for a video file or a session and play it."""
         path, _ = QFileDialog.getOpenFileName(self, "Open video or session", str(Path.home()), VIDEO_FILTER)
         if path:
-            kind, place = source_of_file(Path(path))
-            self.change(replace(self.settings, source=kind, path=place, repeat=False))
+            self._play_file(*source_of_file(Path(path)))
 
     def toggle_recording(self) -> None:
         """Begin or end a recording."""
-        self.sessions.toggle_recording(self.worker, self.settings)
+        self.sessions.toggle_recording(self.worker, self.settings, starting=not self._idle)
 
     def screenshot(self) -> Path | None:
         """Save a picture of the window among the user's pictures and say where."""
@@ -369,23 +379,14 @@ class Window(QMainWindow):
 
     # The end
 
-    def _save_settings(self) -> None:
-        try:
-            self._save(self.settings)
-        except UserError as error:
-            self.notice.say(str(error))
-
     def closeEvent(self, event: QCloseEvent | None) -> None:
         if not self._closed:
             self._closed = True
             self._timer.stop()
-            if self._saving.isActive():
-                self._saving.stop()
-                self._save_settings()
+            self._keeper.close()
             self.hide()  # what follows may take a moment
             self._leave()
-            if self._leaving is not None:
-                self._leaving.stop()
+            self._handover.wait()
             self.sessions.close()
             self.streams.hub.close()
             if self._startup is not None:

@@ -4,7 +4,15 @@ from pathlib import Path
 
 import pytest
 
-from demo.settings import OverlayOptions, Settings, load_settings, needs_restart, save_settings, settings_path
+from demo.settings import (
+    OverlayOptions,
+    Settings,
+    load_settings,
+    needs_restart,
+    save_settings,
+    settings_path,
+    with_changes,
+)
 from digit.errors import UserError
 
 CHOSEN = Settings(
@@ -68,3 +76,15 @@ def test_what_needs_a_restart() -> None:
     assert not needs_restart(Settings(), Settings(smooth=False, prior=False, fov_deg=70, mirror=True))
     assert needs_restart(Settings(), Settings(camera=1))
     assert needs_restart(Settings(), Settings(backend="torch"))
+
+
+def test_a_replay_needs_no_restart_for_another_network(tmp_path: Path) -> None:
+    replay = Settings(source="session", path=tmp_path)
+    assert not needs_restart(replay, replace(replay, backend="torch", model="digit-w32"))
+    assert needs_restart(replay, replace(replay, path=tmp_path / "other"))
+    assert needs_restart(replay, replace(replay, source="video"))
+
+
+def test_only_changes_are_taken_over() -> None:
+    run = replace(CHOSEN, focal_px=1400.0, backend="auto")
+    assert with_changes(CHOSEN, run, replace(run, smooth=False)) == replace(CHOSEN, smooth=False)

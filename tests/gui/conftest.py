@@ -18,7 +18,8 @@ from demo.gui.startup import Choices, Startup
 from demo.gui.window import Window
 from demo.pipeline import Pipeline
 from demo.settings import Settings
-from demo.worker import Worker
+from demo.sources import open_source
+from demo.worker import OpenSource, Worker
 from tests.demo.scripted import ColourBackend, ColourDetector, draw_hands
 
 CHOICES = Choices(
@@ -61,9 +62,9 @@ def settings(clip: Path) -> Settings:
     return Settings(source="video", path=clip, repeat=True, smooth=False)
 
 
-def start_scripted(settings: Settings) -> Worker:
+def start_scripted(settings: Settings, open_source: OpenSource = open_source) -> Worker:
     """A real worker on a real source; only the network and the detector are scripted."""
-    return Worker(settings, open_pipeline=lambda s, _: Pipeline(s, ColourBackend(), InTurn(ColourDetector()))).start()
+    return Worker(settings, open_source, lambda s, _: Pipeline(s, ColourBackend(), InTurn(ColourDetector()))).start()
 
 
 @pytest.fixture

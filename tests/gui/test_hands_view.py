@@ -7,7 +7,8 @@ from PyQt6.QtGui import QWheelEvent
 from PyQt6.QtWidgets import QApplication
 
 from demo.gui.hand_mesh import VERTICES, WORLD_FROM_CAMERA, hand_vertices, world_from_camera
-from demo.gui.hands_view import HandsView
+from demo.gui.hands_view import FOLLOW, HandsView
+from demo.records import Scene
 from digit.skeleton import JOINTS, WRIST
 from tests.gui import hands
 
@@ -30,6 +31,17 @@ def coloured(picture: np.ndarray) -> np.ndarray:
 def middle(mask: np.ndarray) -> tuple[float, float]:
     y, x = np.nonzero(mask)
     return float(x.mean()), float(y.mean())
+
+
+def after(scene: Scene, seconds: float) -> Scene:
+    """The scene so long after its time."""
+    return replace(scene, frame=replace(scene.frame, time_ns=scene.frame.time_ns + round(seconds * 1e9)))
+
+
+def shifted(scene: Scene, right_mm: float = 0.0, left_mm: float = 0.0) -> Scene:
+    """The scene with each hand so far further to the picture's right."""
+    by = {"right": (right_mm, 0, 0), "left": (left_mm, 0, 0)}
+    return replace(scene, hands=tuple(replace(h, joints_mm=np.add(h.joints_mm, by[h.side])) for h in scene.hands))
 
 
 def test_hands_have_their_colours_and_no_hand_has_none(view) -> None:
@@ -64,21 +76,45 @@ def test_the_front_view_is_upright_and_not_mirrored(view) -> None:
 
 def test_hands_far_apart_are_both_seen_until_a_person_zooms(view, qtbot) -> None:
     near = hands.scene()
-    shifts_mm = {"right": -350.0, "left": 350.0}
-    moved = [replace(h, joints_mm=np.add(h.joints_mm, (shifts_mm[h.side], 0, 0))) for h in near.hands]
+    apart = shifted(near, right_mm=-350, left_mm=350)
     view.show_scene(near)
     close = view.camera.scale_factor
-    for _ in range(80):
-        view.show_scene(replace(near, hands=tuple(moved)))
+    for n in range(1, 81):
+        view.show_scene(after(apart, n / 30))
     mask = coloured(view.picture())
     assert mask[:, : mask.shape[1] // 2].any() and mask[:, mask.shape[1] // 2 :].any()
     assert not mask[:, [0, -1]].any()
     assert view.camera.scale_factor > close
     wheel(view, 1)
     chosen = view.camera.scale_factor
-    for _ in range(20):
-        view.show_scene(near)
+    for n in range(81, 101):
+        view.show_scene(after(near, n / 30))
     assert view.camera.scale_factor == chosen
+
+
+@pytest.mark.parametrize("fps", [6, 60])
+def test_hands_are_followed_as_fast_at_any_frame_rate(view, fps: int) -> None:
+    scene = hands.scene()
+    view.show_scene(scene)
+    x = view.camera.center[0]
+    for n in range(1, fps // 2 + 1):
+        view.show_scene(after(shifted(scene, 100, 100), n / fps))
+    assert view.camera.center[0] - x == pytest.approx(100 * (1 - (1 - FOLLOW) ** 15), rel=0.01)
+
+
+@pytest.mark.parametrize("seconds", [-0.5, 5.0])
+def test_after_a_seek_the_hands_are_in_the_middle_at_once(view, seconds: float) -> None:
+    scene = hands.scene()
+    view.show_scene(scene)
+    x = view.camera.center[0]
+    view.show_scene(after(shifted(scene, 300, 300), seconds))
+    assert view.camera.center[0] == pytest.approx(x + 300)
+
+
+def test_no_source_no_hands(view) -> None:
+    view.show_scene(hands.scene())
+    view.clear()
+    assert not coloured(view.picture()).any()
 
 
 def wheel(view: HandsView, steps: int) -> None:
@@ -105,6 +141,22 @@ def test_a_drag_turns_and_a_named_view_comes_back(view, qtbot) -> None:
     assert view.view == ""
     view.show_view("front")
     assert view.view == "front"
+
+
+def test_from_below_the_shadows_do_not_cover_the_hands(view, qtbot) -> None:
+    def shadowless() -> np.ndarray:
+        for shadow in view._shadows.values():
+            shadow.visible = False
+        return view.picture()
+
+    view.show_scene(hands.scene())
+    assert (view.picture() != shadowless()).any()
+    view.show_scene(hands.scene())
+    qtbot.mousePress(view, Qt.MouseButton.LeftButton, pos=QPoint(100, 200))
+    qtbot.mouseMove(view, QPoint(100, 80))
+    qtbot.mouseRelease(view, Qt.MouseButton.LeftButton, pos=QPoint(100, 80))
+    assert view.camera.elevation == -60
+    assert (view.picture() == shadowless()).all()
 
 
 def test_a_bone_of_no_length_is_no_fault() -> None:

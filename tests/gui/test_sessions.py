@@ -1,6 +1,9 @@
 """Record, stop, reopen, seek, export in the window."""
 
+import threading
+from dataclasses import replace
 from pathlib import Path
+from time import monotonic_ns
 
 import pytest
 from PyQt6.QtCore import QPointF, Qt
@@ -160,6 +163,58 @@ def test_speed_and_loop(replaying, qtbot) -> None:
     qtbot.waitUntil(lambda: replaying.scene.frame.index < 60)
 
 
+def test_another_session_starts_at_its_own_speed(replaying, qtbot, library: Path, dance: list) -> None:
+    transport, other = replaying.sessions.transport, record(library / "other", dance[:5])
+    transport.speed.setCurrentIndex(transport.speed.findData(4.0))
+    transport.speed.activated.emit(transport.speed.currentIndex())
+    replaying.sessions.opened.emit(other)
+    qtbot.waitUntil(lambda: replaying.worker is not None and transport.player is replaying.worker)
+    assert transport.speed.currentData() == replaying.worker.speed == 1.0
+
+
+def test_opening_the_session_that_stands_at_its_end_plays_it_again(replaying, qtbot) -> None:
+    replaying.worker.seek(39)
+    qtbot.waitUntil(lambda: shows(replaying, 39))
+    before = replaying.worker
+    replaying.sessions.opened.emit(replaying.settings.path)
+    qtbot.waitUntil(lambda: replaying.worker is not before and replaying.scene.frame.index < 78)
+
+
+def test_renaming_the_session_that_plays(replaying, qtbot, library: Path, monkeypatch) -> None:
+    monkeypatch.setattr(QInputDialog, "getText", lambda *_, **__: ("waltz", True))
+    panel = replaying.sessions.library
+    panel.toggle()
+    panel.rename.click()
+    qtbot.waitUntil(lambda: replaying.worker is not None and replaying.worker.session is not None)
+    assert replaying.worker.session.folder == replaying.settings.path == library / "waltz"
+    assert replaying.top.source.currentText() == "waltz"
+    assert replaying.error.text == ""
+
+
+def test_another_backend_leaves_a_replay_alone(replaying) -> None:
+    player = replaying.worker
+    replaying.top.changed.emit(replace(replaying.settings, backend="torch", model="digit-w32"))
+    assert replaying.worker is player
+    assert replaying.settings.backend == "torch"
+
+
+def test_a_session_that_cannot_be_opened_can_be_tried_again(open_window, qtbot, library: Path) -> None:
+    window = open_window(start, source="session", path=library / "missing", sessions=library)
+    qtbot.waitUntil(lambda: "is no session" in window.error.text)
+    window._show_figures(monotonic_ns())
+    assert window.top.pause.toolTip() == "Play again (Space)"
+
+
+def test_recording_may_be_asked_for_before_the_loop_has_started(open_window, qtbot, library: Path) -> None:
+    window = open_window(start, sessions=library)
+    qtbot.waitUntil(lambda: window.scene is not None)
+    window.restart()
+    assert window.worker is None
+    window.toggle_recording()
+    assert "starts with the first picture" in window.notice.text
+    qtbot.waitUntil(lambda: window.sessions.recording)
+
+
 def test_recording_a_replay_is_declined(replaying) -> None:
     replaying.toggle_recording()
     assert "needs a camera or a video" in replaying.notice.text
@@ -173,6 +228,18 @@ def test_export_from_the_menu(replaying, qtbot, tmp_path: Path, monkeypatch) -> 
     qtbot.waitUntil(lambda: "CSV written to" in replaying.notice.text)
     assert len(target.read_text().splitlines()) > 40 * 21
     assert not replaying.sessions.exporting.isVisible()
+
+
+def test_a_second_export_waits(replaying, qtbot, tmp_path: Path, monkeypatch) -> None:
+    go_on, asked = threading.Event(), []
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (asked.append(1), (str(tmp_path / "x.csv"), ""))[1])
+    monkeypatch.setattr("demo.gui.exporting.export", lambda *_: go_on.wait(20))
+    replaying.sessions.ask_export("csv")
+    replaying.sessions.ask_export("npz")
+    assert len(asked) == 1
+    assert "An export is being written" in replaying.notice.text
+    go_on.set()
+    qtbot.waitUntil(lambda: not replaying.sessions.exporting.busy)
 
 
 def test_a_cancelled_export_leaves_nothing(replaying, qtbot, tmp_path: Path, monkeypatch) -> None:
@@ -220,10 +287,11 @@ def test_the_library_opens_renames_notes_and_throws_away(
     panel.list.setCurrentRow(0)
     panel.trash.click()
     assert [entry.folder.name for entry in panel.entries] == ["uno"]
-    panel.open.click()
+    qtbot.keyClick(panel.list, Qt.Key.Key_Return)
     assert not panel.isVisible()
     qtbot.waitUntil(lambda: playing.sessions.transport.isVisible() and playing.worker.session is not None)
     assert playing.worker.session.folder.name == "uno"
+    assert not playing.worker.loop  # that was the clip's
 
 
 def test_the_next_start_offers_to_finalise(open_window, qtbot, library: Path, dance: list) -> None:
@@ -262,8 +330,6 @@ def test_figures_are_said_as_people_read_them(library: Path, dance: list) -> Non
 
 
 def test_drops_are_shown(open_window, qtbot, library: Path, monkeypatch, dance: list) -> None:
-    import threading
-
     go_on, write = threading.Event(), SessionWriter.write
     monkeypatch.setattr(SessionWriter, "write", lambda self, *a: (go_on.wait(), write(self, *a)))
     window = open_window(start, sessions=library)

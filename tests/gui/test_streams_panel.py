@@ -1,6 +1,7 @@
 """The sheet of streams and the strip of signals, on a real worker."""
 
 import json
+import socket
 from dataclasses import replace
 
 import numpy as np
@@ -66,13 +67,20 @@ def test_streams_of_the_command_line_run_from_the_start(open_window, qtbot) -> N
     assert window.streams.token.text() == "secret"
 
 
+def test_a_stream_that_fails_behind_a_closed_sheet_is_told(open_window, qtbot) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        window = open_window(streams=(f"websocket:{taken.getsockname()[1]}",))
+        qtbot.waitUntil(lambda: "in use" in window.notice.text)
+
+
 def test_what_is_wrong_is_said_in_its_row(playing, qtbot) -> None:
+    playing.streams.toggle()
     udp = row(playing, "udp")
     udp.address.setText("192.0.2.1:99")
     udp.switch.click()
     qtbot.waitUntil(lambda: "Other computers" in udp.status.text())
     assert udp.switch.text() == "Start"
-    assert playing.error.text == ""
+    assert playing.error.text == playing.notice.text == ""
 
 
 def test_the_network_is_allowed_with_a_token_and_taken_back(playing, qtbot) -> None:

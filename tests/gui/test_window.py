@@ -1,6 +1,7 @@
 import os
 import signal
 import threading
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -11,7 +12,8 @@ from PyQt6.QtGui import QImage
 from PyQt6.QtWidgets import QFileDialog
 
 from demo.gui.app import run_window
-from demo.settings import Settings, load_settings
+from demo.settings import OverlayOptions, Settings, load_settings, save_settings
+from demo.sources import open_source
 from demo.worker import Worker
 from digit.errors import UserError
 from tests.gui.conftest import start_scripted
@@ -144,6 +146,58 @@ def test_the_end_of_a_clip_and_playing_it_again(open_window, qtbot) -> None:
     qtbot.waitUntil(lambda: window.video.message == "" and len(window.history) > 0)
 
 
+def test_opening_the_clip_that_has_ended_plays_it_again(open_window, qtbot, clip: Path, monkeypatch) -> None:
+    monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: (str(clip), ""))
+    window = open_window(repeat=False)
+    qtbot.waitUntil(lambda: "The end" in window.video.message)
+    window.open_video()
+    qtbot.waitUntil(lambda: window.video.message == "" and len(window.history) > 0)
+
+
+def test_choosing_the_same_camera_starts_it_where_it_does_not_run(open_window, qtbot, settings: Settings) -> None:
+    started = []
+
+    def start(wanted: Settings) -> Worker:
+        started.append(wanted)
+        if len(started) == 1:
+            raise UserError("camera 2 is not plugged in")
+        return start_scripted(wanted, lambda _: open_source(settings))
+
+    def choose() -> None:
+        window.top.source.activated.emit(window.top.source.findText("Desk camera"))
+
+    window = open_window(start, source="camera", camera=2, path=None)
+    qtbot.waitUntil(lambda: window.error.text != "" and window.top.source.findText("Desk camera") >= 0)
+    choose()
+    qtbot.waitUntil(lambda: window.scene is not None)
+    assert window.error.text == ""
+    worker = window.worker
+    choose()
+    assert window.worker is worker
+
+
+def test_nothing_is_left_of_another_source_when_one_fails(playing, qtbot, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: (str(tmp_path / "missing.mp4"), ""))
+    qtbot.waitUntil(lambda: playing.signals.words("right") != "–")
+    playing.open_video()
+    qtbot.waitUntil(lambda: playing.error.text != "")
+    qtbot.waitUntil(lambda: "320×180" not in playing.hud.text())
+    assert playing.video.picture is None
+    assert not any(node.visible for node in playing.hands._hands.values())
+    assert playing.signals.words("right") == "–"
+
+
+def test_the_3d_view_goes_on_while_pictures_come_as_fast_as_they_are_drawn(playing, qtbot) -> None:
+    playing.video.drawn.disconnect()  # the newest picture is never drawn before the next tick
+    qtbot.waitUntil(lambda: playing._undrawn is not None)
+    before = playing.hands._drawn_s
+    qtbot.waitUntil(lambda: playing.hands._drawn_s > before)
+
+
+def test_the_window_fits_a_small_screen(playing) -> None:
+    assert playing.minimumSizeHint().width() <= 1024
+
+
 def test_choosing_a_camera_by_name_starts_it(open_window, qtbot) -> None:
     started = []
 
@@ -180,6 +234,17 @@ def test_settings_persist(playing) -> None:
     playing.close()
     saved, notice = load_settings()
     assert (saved.mirror, saved.overlay.crop, saved.overlay.opacity, notice) == (True, True, 0.7, "")
+
+
+def test_what_the_command_line_gave_for_one_run_is_not_kept(open_window) -> None:
+    saved = Settings(camera=1, focal_px=900.0)
+    save_settings(saved)
+    window = open_window(focal_px=1400.0, backend="torch", smooth=False, mirror=True)
+    window.draw_bar.crop.click()
+    window.draw_bar.mirror.click()
+    window.draw_bar.mirror.click()
+    window.close()
+    assert load_settings()[0] == replace(saved, mirror=True, overlay=OverlayOptions(crop=True))
 
 
 def test_keys(playing, qtbot) -> None:
