@@ -14,6 +14,7 @@ import hashlib
 import json
 import sys
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -21,6 +22,7 @@ from typing import TYPE_CHECKING, Any, cast
 from digit.calibration import Calibration
 from digit.errors import UserError
 from digit.official import bare, official_from_ours, ours_from_official
+from digit.prediction import CROP_SIZE
 from digit.variants import find
 
 if TYPE_CHECKING:
@@ -102,9 +104,12 @@ def read_metadata(path: Path) -> dict[str, Any]:
     except UserError as error:
         raise UserError(f"{path} holds weights of another network. {error}") from error
     try:
-        return {**header, "recipe": json.loads(header.get("recipe", "{}"))}
-    except json.JSONDecodeError as error:
+        recipe: object = json.loads(header.get("recipe", "{}"))
+        if not isinstance(recipe, dict):
+            raise ValueError("the recipe is no object")
+    except ValueError as error:
         raise UserError(f"{path} has a damaged header; fetch or train the weights again.") from error
+    return {**header, "recipe": recipe}
 
 
 def calibration(path: Path) -> Calibration | None:
@@ -152,6 +157,25 @@ def load(path: Path) -> "nn.Module":
     tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
     _check(network.state_dict(), tensors, f"{path} does not fit {model}")
     return _filled(network, tensors)
+
+
+def load_as_trained(path: Path) -> "nn.Module":
+    """`load`, for crops of 256 px: the network shrinks them to the size that it was trained with.
+
+    Raises:
+        UserError: as `load`.
+    """
+    import torch.nn.functional as F
+
+    network = load(path)
+    size = int(read_metadata(path)["recipe"].get("size", CROP_SIZE))
+
+    def shrink(_: "nn.Module", given: tuple[Any, ...]) -> tuple[Any, ...]:
+        return F.interpolate(given[0], size=(size, size), mode="area"), *given[1:]
+
+    if size != CROP_SIZE:  # a hook, so that the network still tells whether it takes a prior, and its depth axis
+        network.register_forward_pre_hook(shrink)
+    return network
 
 
 def load_official(source: "Path | Mapping[str, Tensor]") -> "DigitW32":
@@ -223,7 +247,8 @@ def _write(path: Path, content: bytes) -> None:
     except OSError as error:
         raise UserError(f"The weights cannot be written to {path}: {error.strerror or error}.") from error
     finally:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):  # it is not there, or cannot be
+            part.unlink()
 
 
 def _open(path: Path, framework: str) -> Any:

@@ -130,8 +130,8 @@ def _table(figures: dict[str, Any]) -> str:
     rows = dict(figures.get("sets") or figures.get("clips") or {})
     if "all" in figures:
         rows["all"] = figures["all"]
-    columns = list(next(iter(rows.values())))
-    cells = [["", *columns], *([name, *(_cell(row[column]) for column in columns)] for name, row in rows.items())]
+    columns = list(dict.fromkeys(column for row in rows.values() for column in row))
+    cells = [["", *columns], *([name, *(_cell(row.get(column)) for column in columns)] for name, row in rows.items())]
     widths = [max(len(row[k]) for row in cells) for k in range(len(columns) + 1)]
     lines = ["  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) for row in cells]
     if "handedness_accuracy" in figures:

@@ -1,6 +1,6 @@
 """A trained network for other runtimes, as ONNX or in OpenVINO's form: the whole `digit.predict.Predictor`.
 
-    python -m digit.export WEIGHTS OUT.onnx    or OUT.xml
+    python -m digit.export WEIGHTS OUT.onnx    or OUT.xml; --half: the network in float16
 
 digit-lite's depths point along the view through the crop's centre (`digit.geometry.axis_of`).
 The graph takes ``crop`` (B, 256, 256, 3) uint8 RGB, and ``prior`` (B, 42, 4) float32 where the network takes one. It
@@ -21,6 +21,7 @@ import openvino
 import torch
 
 from digit import checkpoint
+from digit.backends.half import halved
 from digit.errors import UserError
 from digit.predict import PredictionTensors, Predictor
 from digit.prediction import CROP_SIZE
@@ -76,23 +77,26 @@ def run(path: Path, crop: torch.Tensor, prior: torch.Tensor) -> PredictionTensor
     return PredictionTensors(*(torch.from_numpy(np.array(answers[name])) for name in OUTPUTS))
 
 
-def export(weights: Path, out: Path) -> dict[str, float]:
-    """Write a weights file's network to ``out``; the largest difference to PyTorch of each answer.
+def export(weights: Path, out: Path, half: bool = False) -> dict[str, float]:
+    """Write a weights file's network to ``out``; the largest difference to PyTorch in float32 of each answer.
+
+    Args:
+        half: the network's layers compute in float16 (`digit.backends.half`).
 
     Raises:
         UserError: the weights cannot be loaded, ``out`` names no known form or cannot be written.
     """
     if out.suffix not in WRITERS:
         raise UserError(f"{out} has no ending that names a form; end it in {' or '.join(WRITERS)}.")
-    predictor = Predictor(checkpoint.load(weights), checkpoint.calibration(weights)).eval()
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        WRITERS[out.suffix](predictor, out)
-    except (OSError, RuntimeError) as error:
-        raise UserError(f"{out} cannot be written: {str(error).splitlines()[0]}.") from error
+    predictor = Predictor(checkpoint.load_as_trained(weights), checkpoint.calibration(weights)).eval()
     given = example()
     with torch.inference_mode():
         wanted = predictor(*given)
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        WRITERS[out.suffix](halved(predictor) if half else predictor, out)
+    except (OSError, RuntimeError) as error:
+        raise UserError(f"{out} cannot be written: {str(error).splitlines()[0]}.") from error
     pairs = zip(OUTPUTS, run(out, *given), wanted, strict=True)
     return {name: float((ours.float() - theirs.float()).abs().max()) for name, ours, theirs in pairs}
 
@@ -101,9 +105,10 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m digit.export", description="A network for other runtimes.")
     parser.add_argument("weights", type=Path, help="a weights file of any variant")
     parser.add_argument("out", type=Path, help="OUT.onnx, or OUT.xml for OpenVINO")
+    parser.add_argument("--half", action="store_true", help="the network's layers in float16")
     args = parser.parse_args(argv)
     try:
-        differences = export(args.weights, args.out)
+        differences = export(args.weights, args.out, args.half)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

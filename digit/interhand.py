@@ -167,7 +167,7 @@ def read(
     for annotation in progress:
         try:
             rows.append(files.row(annotation))
-        except (KeyError, TypeError, ValueError, IndexError) as error:
+        except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
             reason = f"no {error}" if isinstance(error, KeyError) else str(error)
             skipped.append(f"{files.name(annotation)}: {reason}")
         if len(rows) == CHUNK:

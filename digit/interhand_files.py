@@ -128,6 +128,9 @@ def read_files(folder: Path, split: str, subset: Subset, parts: Path | None, roo
         wanted: list[dict[str, Any]] = list(data["annotations"])
     except (KeyError, TypeError) as error:
         raise UserError(f"{annotations} holds no InterHand2.6M annotations (no {error}); fetch them again.") from error
+    for kind, content in (("camera", cameras), ("joint_3d", joints)):
+        if not isinstance(content, dict):
+            raise UserError(f"{annotations}/InterHand2.6M_{split}_{kind}.json is not by capture; fetch it again.")
     if annotations.name == split and subset != "all":
         ids = _ids(annotations / f"aid_{subset}_annot_{split}.txt")
         wanted = [annotation for annotation in wanted if annotation.get("id") in ids]

@@ -13,7 +13,7 @@ import zipfile
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Literal, Protocol, Self
 
@@ -179,7 +179,7 @@ def model_file(progress: Callable[[str], None] | None = None, folder: Path | Non
 def _download(folder: Path, progress: Callable[[str], None] | None) -> Generator[zipfile.ZipFile]:
     command = [sys.executable, "-m", "pip", "download", WHEEL, "--no-deps", "--only-binary=:all:", *WHEEL_TAGS]
     # pip tells its progress in numbers from 24.1 on; a new virtual environment may hold an older one.
-    bar = "raw" if tuple(map(int, version("pip").split(".")[:2])) >= (24, 1) else "off"
+    bar = "raw" if _pip_version() >= (24, 1) else "off"
     command += ["--dest", str(folder), "--progress-bar", bar, "--no-input", "--disable-pip-version-check"]
     if progress:
         progress("Hand model: downloading it once")
@@ -201,6 +201,14 @@ def _download(folder: Path, progress: Callable[[str], None] | None) -> Generator
         )
     with zipfile.ZipFile(wheels[0]) as wheel:
         yield wheel
+
+
+def _pip_version() -> tuple[int, ...]:
+    """Major and minor number; () where an installer left pip without its metadata, or it is none of numbers."""
+    try:
+        return tuple(map(int, version("pip").split(".")[:2]))
+    except (PackageNotFoundError, ValueError):
+        return ()
 
 
 def _pack(wheel: zipfile.ZipFile, path: Path) -> None:

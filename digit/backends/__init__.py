@@ -9,7 +9,7 @@ from pathlib import Path
 from digit import checkpoint
 from digit.backends.devices import why_no_cuda, why_no_package, why_no_tensorrt
 from digit.backends.session import LoadedBackend, Session, Upgrading
-from digit.errors import UserError
+from digit.errors import UserError, first_line
 
 __all__ = ["LoadedBackend", "Session", "available", "load", "models"]
 
@@ -18,6 +18,10 @@ Progress = Callable[[str], None]
 #: Backend name to the precision that its answers are checked in (`digit.backends.check.TOLERANCES`).
 PRECISION = {"tensorrt": "fp16", "cuda": "fp16", "openvino-int8": "int8", "openvino": "fp32", "torch": "fp32"}
 _CPU = ("openvino-int8", "openvino")
+#: How a GPU's backends compare: only those of the CPU are measured.
+_AS_A_RULE = ", as a rule"
+#: What opening a backend raises besides UserError, where it does not work.
+_FAULTS = (RuntimeError, ImportError, OSError)
 
 
 def available() -> dict[str, str]:
@@ -67,60 +71,78 @@ def load(
         raise UserError(f"{path} holds weights of {held}, not of {model}; choose that model or another file.")
     digest = checkpoint.sha256(path)
     say = progress or _silent
-    if name != "auto":
+    if name == "auto":
+        return _fastest(reasons, model, path, digest, say)
+    try:
         return LoadedBackend(_open(name, path, digest, say), name, model, digest, f"{name} was asked for.")
-    return _fastest(reasons, model, path, digest, say)
+    except _FAULTS as error:
+        raise UserError(f"The backend '{name}' cannot open {path}: {first_line(error).rstrip('.')}.") from error
 
 
 def _fastest(reasons: dict[str, str], model: str, path: Path, digest: str, say: Progress) -> LoadedBackend:
     """The first backend that works, best first."""
     passed_over = [f"{name}: {reason}" for name, reason in reasons.items() if reason]
     usable = [name for name, reason in reasons.items() if not reason]
-    for candidate, times in _candidates(usable, path, digest, say):
+    for candidate, times in _candidates(usable, path, digest, say, passed_over):
         try:
             if candidate == "cuda" and "tensorrt" in usable:
                 return _open_upgrading(model, path, digest, say)
             session = _open(candidate, path, digest, say)
-        except (UserError, RuntimeError, ImportError, OSError) as error:
-            passed_over.append(f"{candidate}: {str(error).splitlines()[0].rstrip('.')}")
+        except (UserError, *_FAULTS) as error:
+            passed_over.append(_why(candidate, error))
+            usable.remove(candidate)  # a TensorRT that has just failed is not built again beside CUDA
             continue
         because = f" ({'; '.join(passed_over)})" if passed_over else ""
         return LoadedBackend(session, candidate, model, digest, f"{candidate} is the fastest here{times}{because}.")
     raise UserError(f"No backend can open {path} ({'; '.join(passed_over)}).")
 
 
-def _candidates(usable: Sequence[str], path: Path, digest: str, say: Progress) -> Iterator[tuple[str, str]]:
+def _candidates(
+    usable: Sequence[str], path: Path, digest: str, say: Progress, passed_over: list[str]
+) -> Iterator[tuple[str, str]]:
     """Usable backends, best first, and how they compared. TensorRT only with an engine; else CUDA gets there."""
     if "tensorrt" in usable and _engine_is_ready(digest):
-        yield "tensorrt", ""
+        yield "tensorrt", _AS_A_RULE
     if "cuda" in usable:
-        yield "cuda", ""
+        yield "cuda", _AS_A_RULE
     if all(name in usable for name in _CPU):
-        order, times = _cpu_order(path, digest, say)
+        order, times = _cpu_order(path, digest, say, passed_over)
         yield from ((name, times) for name in order)
     if "torch" in usable:
         yield "torch", ""
 
 
-def _cpu_order(path: Path, digest: str, say: Progress) -> tuple[list[str], str]:
+def _cpu_order(path: Path, digest: str, say: Progress, passed_over: list[str]) -> tuple[list[str], str]:
     """The CPU's backends, fastest first, and how they compared. Weights without an int8 form run in fp32."""
     from digit.backends import fastest, openvino
 
     ready = [name for name in _CPU if openvino.is_at_hand(path, digest, PRECISION[name])]
     if len(ready) < 2:
         return ready or ["openvino"], ""
-    if not fastest.remembered(digest):
+    known = fastest.remembered(digest)
+    if known.keys() != set(ready):
+        sessions: dict[str, Session] = {}
+        for name in ready:
+            try:
+                sessions[name] = _open(name, path, digest, _silent)
+            except (UserError, *_FAULTS) as error:
+                passed_over.append(_why(name, error))
+        if len(sessions) < len(ready):  # nothing to compare
+            for session in sessions.values():
+                session.close()
+            return list(sessions), ""
         say("Measuring which backend is the fastest here, once …")
-    try:
-        known = fastest.measured_ms(digest, {name: _opener(name, path, digest) for name in ready})
-    except (UserError, RuntimeError, OSError):
-        return ["openvino"], ""  # opening it tells what is wrong
+        try:
+            known = fastest.measure(digest, sessions)
+        except RuntimeError:
+            return ready, ""  # asking them one by one tells what is wrong
     order = sorted(known, key=lambda name: known[name])
     return order, " with " + ", ".join(f"{name} at {known[name]:.1f} ms" for name in order)
 
 
-def _opener(name: str, path: Path, digest: str) -> Callable[[], Session]:
-    return lambda: _open(name, path, digest, _silent)
+def _why(name: str, error: Exception) -> str:
+    """Why a backend was passed over."""
+    return f"{name}: {first_line(error).rstrip('.')}"
 
 
 def _open(name: str, weights: Path, digest: str, progress: Progress) -> Session:
@@ -153,14 +175,18 @@ def _open_upgrading(model: str, weights: Path, digest: str, say: Progress) -> Lo
     from digit.backends import gpu
 
     session = _open("cuda", weights, digest, say)
-    why = "cuda runs while TensorRT builds an engine for this GPU; it takes over by itself."
 
     def tell(fault: str) -> None:
         backend.name = "cuda" if fault else "tensorrt"
-        backend.why = f"cuda is the fastest here (tensorrt: {fault})." if fault else "tensorrt is the fastest here."
+        because = f" (tensorrt: {fault})" if fault else ""
+        backend.why = f"{backend.name} is the fastest here{_AS_A_RULE}{because}."
 
-    upgrading = Upgrading(session, gpu.TensorRtBuild(weights, digest), tell)
-    backend = LoadedBackend(upgrading, "cuda", model, digest, why)
+    why = "cuda runs while TensorRT builds an engine for this GPU; it takes over by itself."
+    backend = LoadedBackend(session, "cuda", model, digest, why)
+    try:
+        backend.session = Upgrading(session, gpu.TensorRtBuild(weights, digest), tell)
+    except (UserError, OSError) as error:
+        tell(first_line(error).rstrip("."))
     return backend
 
 

@@ -55,7 +55,7 @@ def loaded(weights: Path) -> "Predictor":
     """The network of a weights file with its input and output stages, float32. Imports torch."""
     from digit.predict import Predictor
 
-    return Predictor(checkpoint.load(weights), checkpoint.calibration(weights)).eval()
+    return Predictor(checkpoint.load_as_trained(weights), checkpoint.calibration(weights)).eval()
 
 
 def reference_input() -> tuple[np.ndarray, np.ndarray]:
@@ -95,6 +95,15 @@ def ship(weights: Path) -> str:
     return report
 
 
+def _export(weights: Path, folder: Path, half: bool) -> None:
+    """`openvino_ir`, into a folder that need not be there. Raises UserError."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        openvino_ir(weights, folder, half)
+    except OSError as error:
+        raise UserError(f"The export cannot be written to {folder}: {error.strerror or error}.") from error
+
+
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m digit.backends.export",
@@ -111,8 +120,7 @@ def main(argv: list[str] | None = None) -> int:
         elif args.out is None:
             raise UserError("Name a folder to write behind the weights.")
         else:
-            args.out.mkdir(parents=True, exist_ok=True)
-            openvino_ir(Path(args.weights), args.out, args.half)
+            _export(Path(args.weights), args.out, args.half)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -21,7 +21,7 @@ from digit.errors import UserError
 from digit.variants import GRAPH_CODE
 
 MANIFEST = "manifest.json"
-#: What every key holds besides: an export made by other code is another export.
+#: The code that every key holds.
 _GRAPH_CODE = (*GRAPH_CODE, "backends/export", "backends/rewrite")
 _PACKAGE = Path(checkpoint.__file__).parent
 
@@ -41,10 +41,13 @@ def shipped(weights: Path, weights_sha256: str, precision: str) -> Path | None:
 
 def key(weights_sha256: str, *made_by: str) -> str:
     """Name of a cache folder: weights, graph code, and what else made the export (versions, GPU, precision …)."""
-    digest = hashlib.sha256("\n".join((weights_sha256, *made_by)).encode())
-    for name in _GRAPH_CODE:
-        digest.update((_PACKAGE / f"{name}.py").read_bytes())
-    return digest.hexdigest()[:32]
+    made = "\n".join((weights_sha256, *made_by, code(*_GRAPH_CODE)))
+    return hashlib.sha256(made.encode()).hexdigest()[:32]
+
+
+def code(*modules: str) -> str:
+    """Hash of modules of ours, like "backends/half": an export that other code made is another one."""
+    return hashlib.sha256(b"".join((_PACKAGE / f"{name}.py").read_bytes() for name in modules)).hexdigest()
 
 
 def folder_of(kind: str, name: str) -> Path:

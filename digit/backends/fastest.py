@@ -2,7 +2,7 @@
 
 import json
 import platform
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 from time import perf_counter
@@ -24,12 +24,10 @@ _INSTRUCTIONS = {
 }
 
 
-def measured_ms(weights_sha256: str, sessions: Mapping[str, Callable[[], Session]]) -> dict[str, float]:
-    """Milliseconds a crop by session name, from the cache where this computer measured these before."""
-    known = remembered(weights_sha256)
-    if known.keys() != sessions.keys():
-        known = race({name: open_() for name, open_ in sessions.items()})
-        _remember(weights_sha256, known)
+def measure(weights_sha256: str, sessions: Mapping[str, Session]) -> dict[str, float]:
+    """Milliseconds a crop by session name, kept for `remembered`. Closes the sessions."""
+    known = race(sessions)
+    _remember(weights_sha256, known)
     return known
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from digit.backends import check, devices, exports, tensorrt
 from digit.backends.exports import Progress
 from digit.backends.session import Session
-from digit.errors import UserError
+from digit.errors import UserError, first_line
 
 KIND = "tensorrt"
 
@@ -81,9 +81,9 @@ class TensorRtBuild:
             name = tensorrt.engine_name(self._digest)
             folder = exports.cached(KIND, name, self._digest, self._move)
             return _opened(self._weights, folder)
-        except (UserError, RuntimeError, OSError) as error:
+        except (UserError, RuntimeError, ImportError, OSError) as error:
             forget(self._digest)
-            return str(error).splitlines()[0].rstrip(".")
+            return first_line(error).rstrip(".")
         finally:
             self.cancel()
 

@@ -7,7 +7,7 @@ second process, which does import torch, makes it once (`digit.backends.exports`
 import shutil
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 
 from digit import checkpoint
-from digit.backends import check, exports
+from digit.backends import check, exports, samples
 from digit.backends.devices import openvino_threads
 from digit.backends.exports import Progress
 from digit.errors import UserError
@@ -104,8 +104,15 @@ def name_of(weights_sha256: str, precision: str) -> str:
     """Name of the export's folder in the cache."""
     makers = [f"openvino {version('openvino')}", f"torch {version('torch')}", precision]
     if precision == "int8":  # one that was quantised in another way is another one
-        makers.append(checkpoint.sha256(Path(__file__).with_name("quantize.py")))
+        makers += [exports.code("backends/quantize", "backends/samples"), checkpoint.sha256(samples.PATH), _nncf()]
     return exports.key(weights_sha256, *makers)
+
+
+def _nncf() -> str:
+    try:
+        return f"nncf {version('nncf')}"
+    except PackageNotFoundError:
+        return "no nncf"
 
 
 def _make(weights: Path, weights_sha256: str, precision: str, folder: Path, progress: Progress) -> None:

@@ -11,6 +11,7 @@ two products in 16 bits, which saturate with the whole of it. Activations have n
 longer, a look of MediaPipe's landmark network 12 %, and neither is clearly nearer to float.
 """
 
+import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,7 +24,8 @@ from digit.backends.export import IR
 from digit.backends.openvino import OpenVinoSession
 from digit.backends.rewrite import take_small_crops
 from digit.backends.samples import Samples
-from digit.errors import UserError
+from digit.errors import UserError, first_line
+from digit.metrics import miou, part_confusion
 from digit.skeleton import PART_CLASSES, ROOTS
 
 FLOAT_TYPES = (
@@ -42,7 +44,7 @@ class Accuracy(NamedTuple):
     """Scores against the truth."""
 
     mpjpe_mm: float  # mean distance of the joints, wrists aligned; pixels counted at the hands' scale
-    miou_points: float  # mean IoU of the parts that occur, in percent
+    miou_points: float  # mean IoU of the parts that occur, background left out, in percent
 
 
 def int8_ir(floats: Path, out: Path) -> str:
@@ -78,20 +80,16 @@ def accuracy(folder: Path, truth: Samples) -> Accuracy:
     session = OpenVinoSession(folder)
     roots = list(ROOTS)
     errors: list[np.ndarray] = []
-    hits, union = np.zeros(PART_CLASSES), np.zeros(PART_CLASSES)
+    confusion = np.zeros((PART_CLASSES, PART_CLASSES), np.int64)
     for i in range(len(truth)):
         outputs = session.start(truth.images[i : i + 1], truth.priors[i : i + 1])()
         to_mm = np.array([truth.mm_per_px[i], truth.mm_per_px[i], 1.0])
         found, real = outputs[0][0] * to_mm, truth.joints_2p5d[i] * to_mm
         off = (found - found[roots]) - (real - real[roots])
         errors.append(np.linalg.norm(off[truth.valid[i]], axis=-1))
-        labels, parts = outputs[2][0].astype(int), truth.parts[i].astype(int)
-        hits += np.bincount(parts[parts == labels], minlength=PART_CLASSES)
-        union += np.bincount(parts.ravel(), minlength=PART_CLASSES)
-        union += np.bincount(labels.ravel(), minlength=PART_CLASSES)
+        confusion += part_confusion(outputs[2][0], truth.parts[i])
     session.close()
-    iou = hits / np.maximum(union - hits, 1)
-    return Accuracy(float(np.concatenate(errors).mean()), 100 * float(iou[union > 0].mean()))
+    return Accuracy(float(np.concatenate(errors).mean()), 100 * miou(confusion))
 
 
 def _quantize(floats: Path, out: Path, calibration: Samples, parts: Sequence[str], quick: bool = False) -> None:
@@ -158,15 +156,26 @@ def post_training(
     )
 
 
-def main() -> int:
-    floats, out, *unchecked = sys.argv[1:]
+def main(argv: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m digit.backends.quantize",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("floats", type=Path, metavar="FOLDER", help="with an fp32 export")
+    parser.add_argument("out", type=Path, metavar="OUT", help="folder that gets the int8 IR")
+    parser.add_argument("--unchecked", type=int, metavar="N", help="calibrate on N crops and check nothing")
+    args = parser.parse_args(argv)
     try:
-        if unchecked:
-            _quantize(Path(floats), Path(out), samples.read("calibrate", int(unchecked[1])), (), quick=True)
+        if not (args.floats / IR[0]).is_file():
+            raise UserError(f"{args.floats} holds no fp32 export; make one with 'python -m digit.backends.export'.")
+        args.out.mkdir(parents=True, exist_ok=True)
+        if args.unchecked is not None:
+            _quantize(args.floats, args.out, samples.read("calibrate", args.unchecked), (), quick=True)
         else:
-            print(int8_ir(Path(floats), Path(out)))
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
+            print(int8_ir(args.floats, args.out))
+    except (UserError, OSError, RuntimeError) as error:  # what OpenVINO cannot read, or write
+        print(f"error: {first_line(error)}", file=sys.stderr)
         return 2
     return 0
 

@@ -1,10 +1,11 @@
 """TensorRT-RTX: NVIDIA's compiler as a plain wheel, run through ONNX Runtime, for places without NVIDIA's own index.
 
-It reads ONNX (`digit.export`) and compiles for the GPU in seconds when the session opens, so nothing but the ONNX file
-is cached. Not yet measured: no GPU has run this.
+It reads ONNX in float16 (`digit.export`) and compiles for the GPU in seconds when the session opens, so nothing but the
+ONNX file is cached. Not yet measured: no GPU has run this.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
@@ -19,6 +20,15 @@ from digit.errors import UserError
 ONNX = "predictor.onnx"
 
 
+@contextmanager
+def _runtime_errors() -> Generator[None]:
+    """ONNX Runtime's errors have no kind in common but Exception: here they are RuntimeErrors."""
+    try:
+        yield
+    except Exception as error:
+        raise RuntimeError(str(error)) from error
+
+
 class OnnxSession:
     """See `digit.backends.Session`. An ONNX file on ONNX Runtime."""
 
@@ -29,12 +39,14 @@ class OnnxSession:
         import onnxruntime
 
         providers = None if options is not None else ["CPUExecutionProvider"]
-        self._session: Any = onnxruntime.InferenceSession(str(path), sess_options=options, providers=providers)
+        with _runtime_errors():
+            self._session: Any = onnxruntime.InferenceSession(str(path), sess_options=options, providers=providers)
         self._inputs = {port.name for port in self._session.get_inputs()}
 
     def start(self, crop: np.ndarray, prior: np.ndarray) -> Callable[[], list[np.ndarray]]:
         given = {name: array for name, array in (("crop", crop), ("prior", prior)) if name in self._inputs}
-        outputs = self._session.run(list(check.OUTPUTS), given)
+        with _runtime_errors():
+            outputs = self._session.run(list(check.OUTPUTS), given)
         return lambda: outputs
 
     def close(self) -> None:
@@ -54,19 +66,21 @@ def open_session(weights: Path, weights_sha256: str, progress: Progress) -> Onnx
 
 
 def onnx_of(weights: Path, weights_sha256: str, progress: Progress) -> Path:
-    """The cached folder with the ONNX file of these weights. Raises UserError when it cannot be made."""
+    """The cached folder with the float16 ONNX file of these weights. Raises UserError when it cannot be made."""
 
     def make(folder: Path) -> None:
         progress(f"Preparing {weights.stem} as ONNX, once for these weights …")
-        complaint = exports.in_another_process("digit.export", weights.resolve(), folder / ONNX)
+        complaint = exports.in_another_process("digit.export", weights.resolve(), folder / ONNX, "--half")
         if complaint:
             raise UserError(f"{weights} could not be exported to ONNX: {complaint}")
 
-    return exports.cached("onnx", exports.key(weights_sha256, f"torch {version('torch')}"), weights_sha256, make)
+    made_by = f"torch {version('torch')}", exports.code("export", "backends/half")
+    return exports.cached("onnx", exports.key(weights_sha256, *made_by), weights_sha256, make)
 
 
+@_runtime_errors()
 def _options() -> Any:
-    """Session options with TensorRT-RTX on its first device."""
+    """Session options with TensorRT-RTX on its first device. Raises RuntimeError where it has none."""
     runtime, plugin = (cast(Any, import_module(name)) for name in ("onnxruntime", "onnxruntime_ep_nv_tensorrt_rtx"))
     name: str = plugin.get_ep_name()
     devices = [device for device in runtime.get_ep_devices() if device.ep_name == name]

@@ -32,6 +32,9 @@ from digit.bench.table import table
 from digit.errors import UserError
 
 SECTIONS = ("networks", "profile", "loop", "growth", "endurance")
+#: The fewest --frames that leave something to measure. Growth takes a third of them for each of its runs.
+LEAST_FRAMES = {"loop": loop.SKIPPED + 1, "growth": 3 * (loop.SKIPPED + 1)}
+LEAST_ENDURANCE = 3
 SAMPLE = loop.ROOT / "assets" / "sample.mp4"
 
 
@@ -152,6 +155,14 @@ def _check(args: argparse.Namespace) -> None:
         find(model)
     if not args.clip.is_file():
         raise UserError(f"There is no clip {args.clip}; check --clip.")
+    least = max(LEAST_FRAMES.get(name, 1) for name in args.only)
+    if args.frames < least:
+        raise UserError(f"--frames {args.frames} leaves nothing to measure; give {least} or more.")
+    if args.endurance < LEAST_ENDURANCE:
+        raise UserError(f"--endurance {args.endurance} leaves nothing to measure; give {LEAST_ENDURANCE} or more.")
+    in_clip = min(least, loop.SKIPPED + 1)
+    if loop.count_frames(args.clip, in_clip) < in_clip:
+        raise UserError(f"{args.clip} has fewer than {in_clip} frames; give a longer one with --clip.")
 
 
 def main(argv: list[str] | None = None) -> int:

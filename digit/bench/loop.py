@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +96,18 @@ def figures(clip: Path, frames: int, options: Sequence[str] = ()) -> dict[str, A
         raise UserError(f"The loop failed on {clip}: {(done.stderr.strip().splitlines() or ['?'])[-1]}")
     answer: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return answer
+
+
+def count_frames(clip: Path, most: int) -> int:
+    """How many frames a clip has, counted up to ``most``. Raises UserError when it is no video."""
+    import av
+    import av.error
+
+    try:
+        with av.open(str(clip)) as video:
+            return sum(1 for _ in islice(video.decode(video=0), most))
+    except (av.error.FFmpegError, IndexError) as error:  # no video file, or one of sound alone
+        raise UserError(f"{clip} is no video that can be read; give another with --clip.") from error
 
 
 def by_stage(rows_ms: Sequence[dict[str, float]]) -> dict[str, list[float]]:

@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 
 from digit.errors import UserError
+from digit.geometry import square_bbox
 from digit.skeleton import SLOTS
 
 AnnotatedSide = Literal["left", "right", "interacting", "unknown"]
@@ -59,6 +60,8 @@ def read_annotations(path: Path) -> list[Annotation]:
             raise UserError(f"{path}, line {number} is not an annotation of two hands ({error}); mend it.") from error
     if not annotations:
         raise UserError(f"{path} holds no annotations; check --annotations.")
+    if not any(annotation.hands for annotation in annotations):
+        raise UserError(f"{path} names no joint as valid, so there is nothing to measure; check --annotations.")
     return annotations
 
 
@@ -66,6 +69,8 @@ def _annotation(row: dict[str, Any], folder: Path) -> Annotation:
     side = row["side"]
     if side not in ("left", "right", "interacting", "unknown"):
         raise ValueError(f"side {side!r}")
+    bbox = _array(row["bbox_xywh"], (4,))
+    square_bbox(bbox)  # raises ValueError for an empty box
     image_path = folder / row["image"]
     return Annotation(
         image_path=image_path,
@@ -75,7 +80,7 @@ def _annotation(row: dict[str, Any], folder: Path) -> Annotation:
         joint_valid=_array(row["joint_valid"], (42,)) > 0,
         joints_mm=None if row["joints_mm"] is None else _array(row["joints_mm"], (42, 3)),
         K=None if row["K"] is None else _array(row["K"], (3, 3)),
-        bbox=_array(row["bbox_xywh"], (4,)),
+        bbox=bbox,
     )
 
 

@@ -27,6 +27,8 @@ from digit.skeleton import JOINTS_PER_HAND, SIDES, WRIST
 
 #: A hand lies on a true one within such a share of its size.
 _FOUND_WITHIN = 0.5
+#: How far from any other hand one is that is not there, in shares of a hand's size.
+_NO_HAND = 1e6
 VIDEO_SUFFIXES = (".mp4", ".mkv", ".mov", ".avi", ".webm", ".m4v")
 
 #: (F, 2, 21, 2) joints of the right and left hand in image pixels, frame by frame; nan where there is no hand.
@@ -61,7 +63,10 @@ def read_truth(path: Path) -> Tracks | None:
         return None
     try:
         with np.load(file) as truth:
-            return truth["joints_px"].astype(np.float64)
+            joints_px = truth["joints_px"].astype(np.float64)
+        if joints_px.shape[1:] != (2, JOINTS_PER_HAND, 2):
+            raise ValueError(f"joints_px of shape {joints_px.shape}, not (F, 2, {JOINTS_PER_HAND}, 2)")
+        return joints_px
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise UserError(f"Cannot read the truth in {file} ({error}); write the clip again.") from error
 
@@ -131,8 +136,8 @@ def clip_figures(tracks: Tracks, seen: Sequence[Sequence[HandLandmarks]]) -> dic
 def total_of_clips(clips: Sequence[dict[str, float | int | None]]) -> dict[str, float | int | None]:
     """Figures of all clips: the frames' sum, each other figure's mean weighted by frames."""
     total: dict[str, float | int | None] = {"frames": sum(int(clip["frames"] or 0) for clip in clips)}
-    for name in (name for name in clips[0] if name != "frames"):
-        known = [(value, clip["frames"] or 0) for clip in clips if (value := clip[name]) is not None]
+    for name in dict.fromkeys(name for clip in clips for name in clip if name != "frames"):  # some clips have a truth
+        known = [(value, clip["frames"] or 0) for clip in clips if (value := clip.get(name)) is not None]
         weight = sum(frames for _, frames in known)
         total[name] = round(sum(value * frames for value, frames in known) / weight, 5) if weight else None
     return total
@@ -141,27 +146,30 @@ def total_of_clips(clips: Sequence[dict[str, float | int | None]]) -> dict[str, 
 def truth_figures(tracks: Tracks, confidence: np.ndarray, truth: Tracks) -> dict[str, float | int | None]:
     """Against the true joints (F, 2, 21, 2), whichever hand of the truth a hand of the loop lies on.
 
-    ``found_share``: of the true hands, those on which one lies, within half a hand's size. ``sides_right``: of these,
-    those under their own name. ``nme``: their median distance in hand sizes. ``joints_right``: of the joints, those
-    that lie where the true one of their name does (`digit.calibration.WITHIN`). ``joints_said``: the mean of their
-    ``confidence`` (F, 2, 21). ``brier``: the mean of its squared distance to 1 for a right joint, to 0 for another.
+    ``found_share``: of the true hands (nan where there is none), those on which one lies, within half a hand's size.
+    ``sides_right``: of these, those under their own name. ``nme``: their median distance in hand sizes.
+    ``joints_right``: of the joints, those that lie where the true one of their name does (`digit.calibration.WITHIN`).
+    ``joints_said``: the mean of their ``confidence`` (F, 2, 21). ``brier``: the mean of its squared distance to 1 for a
+    right joint, to 0 for another.
     """
     distances: list[float] = []
     right = 0
     for hands, true in zip(tracks, truth, strict=False):
         # [a, b]: the loop's hand a and the true hand b
         apart = np.linalg.norm(hands[:, None] - true[None], axis=-1).mean(axis=-1) / hand_sizes(true)
+        apart = np.nan_to_num(apart, nan=_NO_HAND)
         keep, exchange = apart.diagonal(), apart[::-1].diagonal()
-        kept = np.nansum(keep) <= np.nansum(exchange)
+        kept = keep.sum() <= exchange.sum()
         found = [float(each) for each in (keep if kept else exchange) if each < _FOUND_WITHIN]
         distances += found
         right += len(found) if kept else 0
     both = slice(min(len(tracks), len(truth)))
+    true_hands = int(np.isfinite(truth[both, :, WRIST, 0]).sum())
     there = np.isfinite(confidence[both])
     off = np.linalg.norm(tracks[both] - truth[both], axis=-1) / hand_sizes(truth[both])[..., None]
     said, true = confidence[both][there], off[there] <= WITHIN
     return {
-        "found_share": round(len(distances) / (2 * len(tracks)), 4) if len(tracks) else None,
+        "found_share": round(len(distances) / true_hands, 4) if true_hands else None,
         "sides_right": round(right / len(distances), 4) if distances else None,
         "nme": round(float(np.median(distances)), 4) if distances else None,
         "joints_right": _share(true),

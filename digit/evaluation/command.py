@@ -3,7 +3,7 @@
 import argparse
 import sys
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, nullcontext
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from digit.backends import available
 from digit.errors import UserError
 from digit.evaluation import protocol, summary, tables
 from digit.evaluation.paper import TABLES
+from digit.evaluation.protocol import RootDepths
 from digit.evaluation.tables import Evaluated, Table
 from digit.interhand import Index
 from digit.landmarker import Landmarker
@@ -52,6 +53,8 @@ def evaluate_data(options: argparse.Namespace) -> tuple[dict[str, Any], str]:
     for name in ("limit", "pictures", "batch"):
         if getattr(options, name) is not None and getattr(options, name) < 1:
             raise UserError(f"--{name} {getattr(options, name)} leaves nothing to do; give 1 or more.")
+    if options.workers < 0:
+        raise UserError(f"--workers {options.workers} are no threads; give 0 or more.")
     for package, needed in (("matplotlib", options.figures is not None), ("scipy", len(options.weights or ()) > 1)):
         if needed and find_spec(package) is None:
             raise UserError(f"This needs {package}; install it with: pip install -e '.[train]'.")
@@ -119,7 +122,7 @@ def _names(paths: Sequence[Path]) -> list[str]:
 def device_of(options: argparse.Namespace) -> str:
     """cuda or cpu: tables read a network's raw output, so they run on torch whatever the live backends are."""
     reasons = available()
-    if options.backend == "openvino" or options.backend not in ("auto", *reasons):
+    if options.backend not in ("auto", "torch", "cuda"):
         raise UserError(f"Sets are measured with torch or cuda, not with '{options.backend}'; leave --backend away.")
     if options.backend == "cuda" and reasons["cuda"]:
         raise UserError(f"The backend 'cuda' does not run here: {reasons['cuda']}.")
@@ -130,17 +133,13 @@ def _measure(
     options: argparse.Namespace, networks: dict[str, Any], variants: Sequence[str], indices: dict[str, Index]
 ) -> list[Evaluated]:
     device = device_of(options)
-    source = "true" if options.root_depths == "true" else None
     map_skeleton = None
     if options.skeleton is not None:
         from digit.evaluation import tzionas
 
         map_skeleton = tzionas.mapper(tzionas.load(options.skeleton))
     evaluated: list[Evaluated] = []
-    with ExitStack() as opened:
-        see_hands = None
-        if options.prior == "mediapipe":
-            see_hands = opened.enter_context(Landmarker("image", options.hand_model, progress=_say))
+    with _landmarker(options) as see_hands:
         for (name, network), variant in zip(networks.items(), variants, strict=True):
             by_split = {
                 split: protocol.run(
@@ -152,7 +151,7 @@ def _measure(
                     batch=options.batch,
                     workers=options.workers,
                     see_hands=see_hands,
-                    root_depths_from=source,
+                    root_depths_from=_root_depths(options),
                 )
                 for split, index in indices.items()
             }
@@ -160,6 +159,17 @@ def _measure(
                 by_split = {s: protocol.on_other_skeleton(r, map_skeleton) for s, r in by_split.items()}
             evaluated.append(Evaluated(name, variant, by_split))
     return evaluated
+
+
+def _landmarker(options: argparse.Namespace) -> AbstractContextManager[Landmarker | None]:
+    """What sees the hands of the prior; None where there is to be no prior."""
+    if options.prior != "mediapipe":
+        return nullcontext()
+    return Landmarker("image", options.hand_model, progress=_say)
+
+
+def _root_depths(options: argparse.Namespace) -> RootDepths | None:
+    return "true" if options.root_depths == "true" else None
 
 
 def _say(sentence: str) -> None:
@@ -178,5 +188,8 @@ def _draw(
         if len(measured) != len(index):
             raise UserError("Some pictures cannot be read, so the worst ones are not known; mend the set first.")
         rows = figures.choose_worst(measured.picture_mm, options.pictures)
-    shown = figures.examples(list(networks.values()), index.take(rows), joint, device_of(options))
+    with _landmarker(options) as see_hands:
+        shown = figures.examples(
+            list(networks.values()), index.take(rows), joint, device_of(options), see_hands, _root_depths(options)
+        )
     return figures.draw_all(options.figures, shown, list(networks), evaluated)

@@ -1,5 +1,6 @@
 """What networks cost (Table 8): parameters, and memory of a training step."""
 
+import copy
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -37,7 +38,7 @@ def training_memory_gb(network: "nn.Module", batch: int = BATCH) -> float:
     """Largest GPU memory (1e9 bytes) of a float32 step of Adam at that batch; the loss is any scalar of all outputs."""
     import torch
 
-    network = network.train().cuda()
+    network = copy.deepcopy(network).train().cuda()  # a step moves the batch norms' running statistics
     torch.cuda.empty_cache()
     torch.cuda.reset_peak_memory_stats()
     optimizer = torch.optim.Adam(network.parameters(), lr=0.0)
@@ -46,5 +47,4 @@ def training_memory_gb(network: "nn.Module", batch: int = BATCH) -> float:
         torch.stack([tensor.float().square().mean() for tensor in output if tensor is not None]).sum().backward()
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
-    network.cpu().eval()
     return torch.cuda.max_memory_allocated() / 1e9

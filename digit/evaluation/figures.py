@@ -9,7 +9,15 @@ import numpy as np
 
 from digit.errors import UserError
 from digit.evaluation import drawing
-from digit.evaluation.protocol import Loaded, batches, given_roots_mm, lift, root_depth_source
+from digit.evaluation.protocol import (
+    Loaded,
+    RootDepths,
+    SeeHands,
+    batches,
+    given_roots_mm,
+    lift,
+    root_depth_source,
+)
 from digit.evaluation.tables import Evaluated, by_overlap
 from digit.geometry import Array, apply_affine
 from digit.interhand import Index, Sample
@@ -68,9 +76,15 @@ def joint_number(name: str) -> int:
 
 
 def choose(index: Index, count: int) -> np.ndarray:
-    """Rows of pictures to show: two hands with all joints known where there are such, evenly over the set."""
-    whole = index.joint_valid.sum(axis=1) == len(ROOTS)
-    candidates = next(rows for rows in (np.flatnonzero(whole), np.arange(len(index))) if len(rows))
+    """Rows of pictures to show: two hands with all joints known where there are such, evenly over the set.
+
+    Raises:
+        UserError: no picture has a known joint.
+    """
+    known = index.joint_valid.sum(axis=1)
+    candidates = next((rows for least in (len(ROOTS), 1) if len(rows := np.flatnonzero(known >= least))), None)
+    if candidates is None:
+        raise UserError("No picture of the set has a known joint, so there is nothing to draw; mend the set first.")
     return candidates[np.unique(np.linspace(0, len(candidates) - 1, count).astype(int))]
 
 
@@ -80,15 +94,23 @@ def choose_worst(errors_mm: np.ndarray, count: int) -> np.ndarray:
     return known[np.argsort(-errors_mm[known], kind="stable")[:count]]
 
 
-def examples(networks: "Sequence[nn.Module]", index: Index, joint: int | None, device: str = "cpu") -> list[Example]:
+def examples(
+    networks: "Sequence[nn.Module]",
+    index: Index,
+    joint: int | None,
+    device: str = "cpu",
+    see_hands: SeeHands | None = None,
+    root_depths_from: RootDepths | None = None,
+) -> list[Example]:
     """Each sample with every network's answer; unreadable ones are left out and named.
 
     Args:
         joint: whose heatmap is shown; None takes each picture's valid joint of which the first network is least sure.
+        see_hands, root_depths_from: as in `digit.evaluation.protocol.run`.
     """
     found: list[Example] = []
-    source = root_depth_source(index)
-    for loaded in batches(index, size=8, workers=0):
+    source = root_depths_from or root_depth_source(index)
+    for loaded in batches(index, 8, 0, see_hands):
         answered = [_answers(network, index, loaded, source, device) for network in networks]
         for k, one in enumerate(loaded):
             sample = index[one.row]

@@ -33,7 +33,7 @@ TABLES: dict[str, PaperTable] = {
             "Ours": (16.72, 31.53, 14.27, 29.22),
             "% in improvement over [37]": (10.01, 11.53, 10.92, 10.29),
         },
-        "Handedness AP on the test set in the paper: InterHand2.6M 99.09, baseline 99.02, DIGIT 99.16 %.",
+        "Handedness AP (an accuracy) on the test set in the paper: InterHand2.6M 99.09, baseline 99.02, DIGIT 99.16 %.",
     ),
     "2": PaperTable(
         "Table 2. Effects of bone loss (BL), segm. loss (SL), and segm. features (SF): interacting hands, mm",

@@ -90,6 +90,8 @@ def _lift(annotation: Annotation, prediction: Prediction, image_from_crop: np.nd
     axis = axis_of(prediction.depth_axis, image_from_crop, annotation.K)
     along = wrists_along(prediction.joints_2p5d, image_from_crop, annotation.K, axis)
     roots_mm = root_depths(right_mm, left_mm, prediction.root_depth_mm, present, along)
+    if annotation.side == "unknown":  # one hand, with its truth in the right slots, and either answer may be of it
+        roots_mm = np.array([right_mm, right_mm])
     return joints_from_2p5d(prediction.joints_2p5d, image_from_crop, annotation.K, roots_mm, axis)
 
 

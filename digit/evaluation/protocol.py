@@ -7,7 +7,7 @@ the set has them, else the true ones. Errors are wrist-aligned for each hand, wi
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 from tqdm import tqdm
@@ -28,11 +28,11 @@ from digit.geometry import (
 )
 from digit.interhand import Index, Sample, read_parts, read_picture, say_skipped
 from digit.landmarker import HandLandmarks, prior_from_hands
-from digit.prediction import CROP_SIZE, DepthAxis
+from digit.prediction import DepthAxis
 from digit.skeleton import JOINTS_PER_HAND, PART_CLASSES, ROOTS, WRIST
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import nn
 
 RootDepths = Literal["rootnet", "true"]
 #: (H, W, 3) uint8 RGB in, the hands that a landmarker saw out.
@@ -42,25 +42,8 @@ MapSkeleton = Callable[[np.ndarray, str], np.ndarray]
 
 
 def load(weights: Path) -> "nn.Module":
-    """The network of a weights file, which shrinks crops to the size that it was trained with.
-
-    Raises:
-        UserError: as `digit.checkpoint.load` does.
-    """
-    import torch.nn.functional as F
-    from torch import nn
-
-    class Shrunk(nn.Module):
-        def __init__(self, network: nn.Module) -> None:
-            super().__init__()
-            self.network = network
-
-        def forward(self, image: "Tensor") -> Any:
-            return self.network(F.interpolate(image, size=(size, size), mode="area"))
-
-    network = checkpoint.load(weights)
-    size = int(checkpoint.read_metadata(weights)["recipe"].get("size", CROP_SIZE))
-    return network if size == CROP_SIZE else Shrunk(network)
+    """The network of a weights file, see `digit.checkpoint.load_as_trained`."""
+    return checkpoint.load_as_trained(weights)
 
 
 class Loaded(NamedTuple):

@@ -7,7 +7,7 @@ import numpy as np
 from digit import metrics
 from digit.evaluation.paper import MIOU_EDGES, Cell
 from digit.evaluation.protocol import Results
-from digit.evaluation.tables import Evaluated, Table, average_precision, by_overlap
+from digit.evaluation.tables import Evaluated, Table, average_precision, by_overlap, handedness_accuracy
 from digit.skeleton import JOINTS, SIDES
 
 COLUMNS = (
@@ -39,12 +39,6 @@ def _cells(results: Results) -> list[float]:
         results.absolute_mpjpe.all_mm,
         metrics.bone_length_difference_mm(results.predicted_mm, results.interacting),
     ]
-
-
-def handedness_accuracy(results: Results) -> float:
-    """Over the pictures whose hands were annotated."""
-    known = results.hands_valid
-    return metrics.handedness_accuracy(results.handedness[known], results.hands[known])
 
 
 def figures(results: Results) -> dict[str, object]:

@@ -240,14 +240,20 @@ def _about(evaluated: Sequence[Evaluated]) -> tuple[str, ...]:
 
 
 def _handedness(paper: PaperTable, evaluated: Sequence[Evaluated]) -> tuple[str, ...]:
-    """Beside Table 1 the paper also says how well the hands are told apart."""
+    """Beside Table 1 the paper also says how well the hands are told apart: its "AP" is the share told right."""
     if paper is not TABLES["1"]:
         return ()
     return tuple(
-        f"Handedness AP, {split}: {one.name} {100 * average_precision(results):.2f} %."
+        f"Handedness accuracy, {split}: {one.name} {100 * handedness_accuracy(results):.2f} %."
         for one in evaluated
         for split, results in one.by_split.items()
     )
+
+
+def handedness_accuracy(results: Results) -> float:
+    """Over the pictures whose hands were annotated."""
+    known = results.hands_valid
+    return metrics.handedness_accuracy(results.handedness[known], results.hands[known])
 
 
 def average_precision(results: Results) -> float:

@@ -1,5 +1,6 @@
 """How `auto` chooses, and how an answer is checked before it is used."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -77,6 +78,46 @@ def test_a_race_lets_all_take_turns_and_closes_them():
     assert all(0 <= ms < 1000 for ms in known.values())
 
 
+@pytest.mark.parametrize(("wrong", "taken"), [("int8", "openvino"), ("fp32", "openvino-int8")])
+def test_one_wrong_export_leaves_the_other(
+    cache: Path, no_gpu: None, wrong: str, taken: str, monkeypatch: pytest.MonkeyPatch
+):
+    """It is told why, nothing is measured, and what was opened for that is closed."""
+    opened: list[openvino_backend.OpenVinoSession] = []
+    closed: list[openvino_backend.OpenVinoSession] = []
+
+    class Session(openvino_backend.OpenVinoSession):
+        def __init__(self, folder: Path):
+            super().__init__(folder)
+            opened.append(self)
+
+        def close(self) -> None:
+            closed.append(self)
+            super().close()
+
+    monkeypatch.setattr(openvino_backend, "OpenVinoSession", Session)
+    monkeypatch.setattr(check, "fault", lambda outputs, reference, kind: "off by 9" if kind == wrong else "")
+    monkeypatch.setattr(fastest, "remembered", lambda _: {})
+    told: list[str] = []
+    backend = backends.load(progress=told.append)
+    assert backend.name == taken
+    assert f"OpenVINO in {wrong} does not answer as the reference does (off by 9)" in backend.why
+    assert not any("Measuring" in sentence for sentence in told)
+    backend.close()
+    assert len(opened) == 3 and set(opened) == set(closed)
+
+
+def test_an_export_that_openvino_cannot_read_is_one_sentence(tmp_path: Path):
+    shipped = checkpoint.weights_path("digit-lite")
+    weights = Path(shutil.copy(shipped, tmp_path))
+    folder = exports.beside(weights, "fp32")
+    shutil.copytree(exports.beside(shipped, "fp32"), folder)
+    (folder / "predictor.xml").write_text("<net/>")
+    exports.seal(folder, checkpoint.sha256(weights))
+    with pytest.raises(UserError, match=r"'openvino' cannot open .*: Unable to read the model"):
+        backends.load("openvino", weights=weights)
+
+
 @pytest.mark.parametrize("precision", ["fp32", "int8"])
 def test_what_ships_agrees_with_torch(precision: str):
     """On crops that no network learned from. Redo with: python -m digit.backends.export ship"""
@@ -114,6 +155,8 @@ def test_int8_made_in_another_way_is_made_again(monkeypatch: pytest.MonkeyPatch)
     after = {precision: openvino_backend.name_of("0", precision) for precision in before}
     assert after["fp32"] == before["fp32"]
     assert after["int8"] != before["int8"]
+    monkeypatch.setattr(openvino_backend, "_nncf", lambda: "another nncf")
+    assert openvino_backend.name_of("0", "int8") != after["int8"]
 
 
 def test_an_answer_that_is_wrong_is_not_used(cache: Path, lite: Path, no_gpu: None, monkeypatch: pytest.MonkeyPatch):

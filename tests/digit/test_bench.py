@@ -148,6 +148,10 @@ def test_bad_arguments(capsys: pytest.CaptureFixture[str]):
         (["--backends", "tpu"], "There is no backend 'tpu'"),
         (["--models", "digit-xl"], "There is no variant 'digit-xl'"),
         (["--clip", "none.mp4"], "There is no clip none.mp4"),
+        (["--only", "loop", "--frames", "8"], "--frames 8 leaves nothing to measure; give 11 or more"),
+        (["--only", "growth", "--frames", "20"], "--frames 20 leaves nothing to measure; give 33 or more"),
+        (["--only", "endurance", "--endurance", "2"], "--endurance 2 leaves nothing to measure"),
+        (["--only", "growth", "--clip", __file__], f"{__file__} is no video that can be read"),
         (["--only", "profile", "--models", "none-of-ours,digit-lite"], "There is no variant"),
     ):
         assert bench.main(arguments) == 2

@@ -10,6 +10,7 @@ from safetensors.torch import load_file, save_file
 from digit import checkpoint, official
 from digit.errors import UserError
 from digit.lite import DigitLite
+from digit.predict import depth_axis, takes_prior
 from digit.variants import build
 from tests.digit import golden
 
@@ -55,6 +56,32 @@ def test_half_storage_halves_the_file_and_loads_as_float32(lite, tmp_path: Path)
     for name, value in network.state_dict().items():
         assert loaded[name].dtype == value.dtype
         assert torch.equal(loaded[name], value.half().to(value.dtype)), name
+
+
+def test_weights_of_a_smaller_size_shrink_their_crops(tmp_path: Path):
+    """And they still tell whether they take a prior, and along which axis their depths point."""
+    torch.manual_seed(0)
+    network = DigitLite().eval()
+    checkpoint.save(tmp_path / "small.safetensors", network, {"size": 128})
+    loaded = checkpoint.load_as_trained(tmp_path / "small.safetensors")
+    assert takes_prior(loaded) and depth_axis(loaded) == "crop"
+    image, prior = torch.rand(1, 3, 256, 256), torch.rand(1, 42, 4)
+    with torch.inference_mode():
+        small = torch.nn.functional.interpolate(image, size=(128, 128), mode="area")
+        torch.testing.assert_close(loaded(image, prior).heatmap_logits, network(small, prior).heatmap_logits)
+
+
+@pytest.mark.parametrize("recipe", ["[]", "3", '"x"'])
+def test_a_recipe_that_is_no_object_is_damaged(lite, tmp_path: Path, recipe: str):
+    altered_path = altered(lite[1], tmp_path, lambda tensors, header: header.update(recipe=recipe))
+    with pytest.raises(UserError, match="damaged header"):
+        checkpoint.read_metadata(altered_path)
+
+
+def test_a_folder_that_is_a_file_is_one_sentence(lite, tmp_path: Path):
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match=r"cannot be written to .*Not a directory"):
+        checkpoint.save(tmp_path / "file" / "x.safetensors", lite[0], {})
 
 
 def test_sha256_is_the_files(tmp_path: Path):

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -149,6 +150,14 @@ def test_unknown_side_takes_the_nearer_hand(annotations_path: Path) -> None:
     assert result.handedness_truth is None
 
 
+def test_a_hand_of_unknown_side_has_the_given_depth_whichever_answer_is_taken(annotations_path: Path) -> None:
+    """The relative depth between two hands says nothing about the one that is there."""
+    unknown = replace(read_annotations(annotations_path)[1], side="unknown")
+    image_from_crop = invert_affine(affine_from_bbox(square_bbox(unknown.bbox)))
+    result = network_result(unknown, prediction_for(unknown, swapped=True), image_from_crop)
+    assert np.nanmax(result.hands[0].errors_mm) == pytest.approx(0.0, abs=1e-6)
+
+
 def test_known_side_does_not(annotations_path: Path) -> None:
     known = read_annotations(annotations_path)[0]
     image_from_crop = invert_affine(affine_from_bbox(square_bbox(known.bbox)))
@@ -213,6 +222,8 @@ def test_command_prints_a_table(
         ("not json", "Expecting value"),
         (json.dumps(row("a.png", "left") | {"side": "both"}), "side 'both'"),
         (json.dumps(row("a.png", "left") | {"joints_px": [[1, 2]]}), "shape"),
+        (json.dumps(row("a.png", "left") | {"bbox_xywh": [0, 0, 0, 0]}), "a box needs a finite, positive size"),
+        (json.dumps(row("a.png", "left") | {"joint_valid": [0] * 42}), "names no joint as valid"),
         ("", "holds no annotations"),
     ],
 )
@@ -295,6 +306,34 @@ def test_total_weighs_by_frames() -> None:
     first = {"frames": 10, "two_hand_share": 1.0, "jitter": None}
     second = {"frames": 30, "two_hand_share": 0.5, "jitter": 0.25}
     assert clips.total_of_clips([first, second]) == {"frames": 40, "two_hand_share": 0.625, "jitter": 0.25}
+
+
+def test_clips_with_and_without_a_truth(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
+    bare, known = {"frames": 10, "jitter": 0.5}, {"frames": 30, "jitter": 0.5, "nme": 0.25}
+    for clips_figures in ([bare, known], [known, bare]):
+        assert clips.total_of_clips(clips_figures) == {"frames": 40, "jitter": 0.5, "nme": 0.25}
+    for name in ("a.mp4", "b.mp4"):
+        (tmp_path / name).touch()
+    monkeypatch.setattr("digit.evaluate.measure_clip", lambda path, *_: bare if path.stem == "a" else known)
+    assert evaluate.main(["--clips", str(tmp_path)]) == 0
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert lines == [["frames", "jitter", "nme"], ["a.mp4", "10", "0.5", "-"], ["b.mp4", "30", "0.5", "0.25"],
+                     ["all", "40", "0.5", "0.25"]]  # fmt: skip
+
+
+def test_true_hands_are_counted_where_there_is_a_truth() -> None:
+    loop = tracks((0, 100), (0, 100), (0, 100))
+    sure = np.ones((3, 2, 21))
+    assert clips.truth_figures(loop, sure, loop[:1])["found_share"] == 1.0
+    one = tracks((0, None), (None, 100), (None, 0))
+    figures = clips.truth_figures(tracks((0, None), (100, None), (None, None)), sure, one)
+    assert (figures["found_share"], figures["sides_right"]) == (0.6667, 0.5)
+
+
+def test_a_truth_of_another_shape_is_one_sentence(tmp_path: Path) -> None:
+    np.savez(tmp_path / "clip.npz", joints_px=np.zeros((5, 42, 2)))
+    with pytest.raises(UserError, match=r"Cannot read the truth .*\(5, 42, 2\)"):
+        clips.read_truth(tmp_path / "clip.mp4")
 
 
 def test_failing_loop_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
+import onnx
 import pytest
 import torch
 
@@ -16,6 +17,8 @@ from digit.backends.export import loaded, reference
 from digit.backends.half import halved
 from digit.backends.session import Upgrading
 from digit.errors import UserError
+from digit.internet import InterNetOutput
+from digit.model import DigitOutput
 
 CROP = np.random.default_rng(0).integers(0, 256, (256, 256, 3), dtype=np.uint8)
 
@@ -76,6 +79,51 @@ def test_the_exported_program_has_half_convolutions_and_the_same_answer(lite: Pa
         torch.testing.assert_close(one, other, rtol=1e-2, atol=1e-2)
 
 
+@pytest.mark.parametrize("variant", ["digit-lite", "internet"])
+def test_a_program_can_be_saved(variant: str, lite: Path, tmp_path: Path):
+    """Its answer is a named tuple, which torch knows by its name alone. InterNet's is as small as one can be."""
+    if variant == "digit-lite":
+        program, example = tensorrt.program_of(lite, "cpu")
+    else:
+
+        class Small(torch.nn.Module):
+            def forward(self, x: torch.Tensor) -> InterNetOutput:
+                return InterNetOutput(x + 1, x + 2, x + 3)
+
+        tensorrt._name_outputs()
+        example = (torch.zeros(1),)
+        program = torch.export.export(Small(), example)
+    torch.export.save(program, tmp_path / "network.pt2")
+    with torch.inference_mode():
+        ours = torch.export.load(tmp_path / "network.pt2").module()(*example)
+        theirs = program.module()(*example)
+    assert type(ours) is type(theirs) is {"digit-lite": DigitOutput, "internet": InterNetOutput}[variant]
+    for one, other in zip(ours, theirs, strict=True):
+        assert torch.equal(one, other)
+
+
+def test_a_network_without_a_segmentation_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys):
+    """torch-tensorrt 2.13 would end in an AttributeError. Whatever a compiler raises, the last line says what."""
+
+    class Bare(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> DigitOutput:
+            return DigitOutput(x + 1, x + 2, None, x + 3, x + 4)
+
+    def unsupported(*_: object, **__: object) -> None:
+        raise AssertionError("The full graph is not supported")
+
+    stub = SimpleNamespace(dynamo=SimpleNamespace(compile=unsupported))
+    monkeypatch.setitem(sys.modules, "torch_tensorrt", stub)
+    example = (torch.zeros(1),)
+    said: list[str] = []
+    for network in (Bare(), torch.nn.Identity()):
+        program = torch.export.export(network, example)
+        monkeypatch.setattr(tensorrt, "program_of", lambda *_, program=program: (program, example))
+        assert tensorrt.main(["weights", str(tmp_path)]) == tensorrt.TOLD
+        said.append(capsys.readouterr().out.splitlines()[-1])
+    assert "without a segmentation" in said[0] and said[1] == "The full graph is not supported"
+
+
 def test_an_engines_name_holds_all_that_made_it(monkeypatch: pytest.MonkeyPatch):
     def name(gpu: str = "H100", minor: int = 0, driver: str = "580", digest: str = "a" * 64, trt: str = "11.0") -> str:
         properties = SimpleNamespace(name=gpu, major=9, minor=minor)
@@ -85,7 +133,10 @@ def test_an_engines_name_holds_all_that_made_it(monkeypatch: pytest.MonkeyPatch)
         return tensorrt.engine_name(digest)
 
     names = {name(), name("T4"), name(minor=5), name(driver="570"), name(digest="b" * 64), name(trt="11.1")}
-    assert len(names) == 6
+    monkeypatch.setattr(exports, "code", lambda *modules: "other code")
+    names.add(name())
+    assert len(names) == 7
+    monkeypatch.undo()
     assert name() in names
 
 
@@ -96,6 +147,16 @@ def test_a_build_tells_its_steps(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     assert build.done()
     assert build.failed
     assert build.step == "No kernel for Clamp"
+    build.cancel()
+
+
+def test_a_build_that_was_killed_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    code = "import os, sys; print('Building', flush=True); print('out of memory', file=sys.stderr, flush=True)"
+    builder(monkeypatch, code + "; os.kill(os.getpid(), 9)")
+    build = tensorrt.EngineBuild(tmp_path / "weights", tmp_path)
+    build.wait()
+    assert build.failed and build.done()
+    assert build.step == "Building: exit code -9; out of memory"
     build.cancel()
 
 
@@ -177,7 +238,7 @@ def test_cuda_runs_until_tensorrt_is_built(lite: Path, a_gpu: Answering, monkeyp
     assert (backend.name, a_gpu.starts) == ("cuda", 0)
     assert "while TensorRT builds" in backend.why
     until(lambda: bool(backend(CROP)) and engine.starts > 0)
-    assert (backend.name, backend.why) == ("tensorrt", "tensorrt is the fastest here.")
+    assert (backend.name, backend.why) == ("tensorrt", "tensorrt is the fastest here, as a rule.")
     assert a_gpu.closed
     backend.close()
     assert engine.closed
@@ -217,11 +278,48 @@ def test_a_gpu_that_answers_wrongly_is_passed_over(lite: Path, a_gpu: Answering,
 
 
 def test_onnx_on_onnx_runtime_answers_as_torch_does(cache: Path, lite: Path):
-    """The form that TensorRT-RTX reads, on ONNX Runtime's own CPU provider."""
+    """The form that TensorRT-RTX reads, in float16, on ONNX Runtime's own CPU provider."""
     folder = tensorrt_rtx.onnx_of(lite, checkpoint.sha256(lite), lambda _: None)
     session, expected = tensorrt_rtx.OnnxSession(folder / tensorrt_rtx.ONNX), reference(loaded(lite))
-    assert check.fault(session.start(expected.crop, expected.prior)(), expected, "fp32") == ""
+    assert check.fault(session.start(expected.crop, expected.prior)(), expected, "fp16") == ""
     session.close()
+    with pytest.raises(RuntimeError, match="Required inputs"):
+        session = tensorrt_rtx.OnnxSession(folder / tensorrt_rtx.ONNX)
+        session._inputs = set()
+        session.start(expected.crop, expected.prior)
+    types = {tensor.data_type for tensor in onnx.load(folder / tensorrt_rtx.ONNX).graph.initializer}
+    assert types == {onnx.TensorProto.FLOAT16}
+
+
+@pytest.mark.parametrize("content", [None, b"junk"])
+def test_onnx_runtimes_own_errors_are_runtime_errors(tmp_path: Path, content: bytes | None):
+    """They have no kind in common but Exception, and `load` goes on after a RuntimeError."""
+    file = tmp_path / "predictor.onnx"
+    if content is not None:
+        file.write_bytes(content)
+    with pytest.raises(RuntimeError, match=r"predictor\.onnx"):
+        tensorrt_rtx.OnnxSession(file)
+
+
+def test_a_gpu_that_tensorrt_rtx_refuses_runs_cuda(lite: Path, a_gpu: Answering, monkeypatch: pytest.MonkeyPatch):
+    """And builds no engine beside it, for which torch-tensorrt would be needed."""
+    monkeypatch.setattr(gpu.devices, "has_torch_tensorrt", lambda: False)
+    monkeypatch.setattr(tensorrt_rtx, "onnx_of", lambda *_: lite.parent)
+    plugin = SimpleNamespace(get_ep_name=lambda: "RTX", get_library_path=lambda: "no such library.so")
+    monkeypatch.setitem(sys.modules, "onnxruntime_ep_nv_tensorrt_rtx", plugin)
+    backend = backends.load(weights=lite)
+    assert (backend.name, backend.session) == ("cuda", a_gpu)
+    assert "tensorrt: " in backend.why and "no such library.so" in backend.why
+
+
+def test_cuda_stays_where_no_engine_can_be_kept(lite: Path, a_gpu: Answering, tmp_path: Path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(exports, "user_cache_path", lambda name: tmp_path / "file" / name)
+    backend = backends.load(weights=lite)
+    assert (backend.name, backend.session, a_gpu.closed) == ("cuda", a_gpu, False)
+    assert "(tensorrt: The cache folder " in backend.why and "cannot be written" in backend.why
+    backend.close()
+    assert a_gpu.closed
 
 
 def test_tensorrt_rtx_without_a_gpu_says_so(monkeypatch: pytest.MonkeyPatch):

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import zipfile
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
 import numpy as np
@@ -84,6 +85,18 @@ def test_model_file_is_built_once(tmp_path: Path, pip_calls: list[list[str]]) ->
     assert model_file(folder=tmp_path / "cache") == path
     assert len(pip_calls) == 1
     assert [p.name for p in path.parent.iterdir()] == [path.name]
+
+
+@pytest.mark.parametrize("metadata", ["none", "24.1b1", "23.0"])
+def test_any_pip_will_do(tmp_path: Path, pip_calls: list[list[str]], metadata: str, monkeypatch) -> None:
+    def version(package: str) -> str:
+        if metadata == "none":
+            raise PackageNotFoundError(package)
+        return metadata
+
+    monkeypatch.setattr(landmarker, "version", version)
+    model_file(folder=tmp_path)
+    assert pip_calls[0][pip_calls[0].index("--progress-bar") + 1] == "off"
 
 
 def test_damaged_model_file_is_built_again(tmp_path: Path, pip_calls: list[list[str]]) -> None:

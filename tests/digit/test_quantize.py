@@ -8,7 +8,7 @@ import openvino
 import pytest
 
 from digit import checkpoint
-from digit.backends import check, export, exports, quantize, samples
+from digit.backends import check, export, exports, quantize, samples, tensorrt
 from digit.backends.openvino import OpenVinoSession
 from digit.backends.rewrite import rewrite, take_small_crops
 from digit.errors import UserError
@@ -92,7 +92,24 @@ def test_accuracy_by_hand(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(quantize, "OpenVinoSession", Session)
     found = quantize.accuracy(Path(), truth)
     assert found.mpjpe_mm == pytest.approx(20 / 3)
-    assert found.miou_points == pytest.approx(25)  # background half right of all, the other part never
+    assert found.miou_points == 0  # the one part is never found; background does not count
+
+
+def test_bad_arguments_are_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    (tmp_path / "file").touch()
+    weights = str(checkpoint.weights_path("digit-lite"))
+    for main, arguments, said in (
+        (quantize.main, [str(tmp_path / "none"), str(tmp_path / "out")], "holds no fp32 export"),
+        (quantize.main, [str(FLOATS), str(tmp_path / "file")], "File exists"),
+        (export.main, [weights, str(tmp_path / "file")], "cannot be written to"),
+    ):
+        assert main(arguments) == 2
+        error = capsys.readouterr().err
+        assert error.startswith("error: ") and said in error and error.count("\n") == 1
+    for main in (quantize.main, tensorrt.main):
+        with pytest.raises(SystemExit) as caught:
+            main([])
+        assert caught.value.code == 2
 
 
 def test_without_nncf_it_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -92,7 +92,9 @@ def test_bad_options_end_in_one_sentence(small_set: Path, weights: list[str], tm
     assert "holds no annotations of any split" in error_of(["--data", str(tmp_path)], capsys)
     assert "--limit 0" in error_of([*data, "--limit", "0"], capsys)
     assert "given twice" in error_of(["--data", str(small_set), "--weights", weights[0], weights[0]], capsys)
-    assert "leave --backend away" in error_of([*data, "--backend", "openvino"], capsys)
+    for backend in ("openvino", "openvino-int8", "tensorrt", "tpu"):
+        assert "leave --backend away" in error_of([*data, "--backend", backend], capsys)
+    assert "--workers -1" in error_of([*data, "--workers", "-1"], capsys)
     assert "There is no joint 'nose'" in error_of([*data, "--figures", str(tmp_path / "f"), "--joint", "nose"], capsys)
     assert "holds no annotations/train" in error_of([*data, "--split", "train"], capsys)
     assert "There is no" in error_of([*data, "--root-depths", str(tmp_path / "none.json")], capsys)

@@ -1,5 +1,6 @@
 """The drawn figures: each panel shows what it says, seen in its pixels; whole pages are written."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -75,6 +76,29 @@ def test_pictures_are_chosen_evenly_and_with_two_whole_hands(index: Index) -> No
     assert choose(index, 8).tolist() == [0, 1]
     single = index.take(np.array([2, 3]))
     assert choose(single, 1).tolist() == [0]
+
+
+def test_pictures_without_a_known_joint_are_not_chosen(index: Index) -> None:
+    none = replace(index, joint_valid=index.joint_valid & (np.arange(4) == 3)[:, None])
+    assert choose(none, 8).tolist() == [3]
+    with pytest.raises(UserError, match="No picture of the set has a known joint"):
+        choose(replace(index, joint_valid=np.zeros_like(index.joint_valid)), 8)
+
+
+def test_examples_see_what_the_tables_see(index: Index) -> None:
+    """The landmarker's prior and the true root depths, where they are asked for."""
+    seen: list[tuple[int, ...]] = []
+
+    def see_hands(image: np.ndarray):
+        seen.append(image.shape)
+        return ()
+
+    wrong = replace(index, rootnet_mm=np.full_like(index.rootnet_mm, 9000.0))
+    deep, true = (
+        examples([Oracle(index)], wrong, None, "cpu", see_hands, source)[0].answers[0] for source in (None, "true")
+    )
+    assert len(seen) == 2 * len(index)
+    assert deep.joints_mm[20, 2] == pytest.approx(9000) and true.joints_mm[20, 2] < 1000
 
 
 def test_the_worst_pictures_come_first() -> None:

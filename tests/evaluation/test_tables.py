@@ -87,7 +87,7 @@ def test_table_1(two: list[Evaluated]) -> None:
     gain = row(table, "% in improvement of better over mine")
     assert gain["MPJPE Val"] == pytest.approx(25.0) and gain["MRRPE Test"] == pytest.approx(25.0, abs=0.01)
     assert any(note.startswith("Paired t-test, test: mine - better = 5.0") for note in table.notes)
-    assert "Handedness AP, val: mine 100.00 %." in table.notes
+    assert "Handedness accuracy, val: mine 100.00 %." in table.notes
 
 
 def test_other_splits_get_columns_of_their_own(two: list[Evaluated]) -> None:
