@@ -142,9 +142,9 @@ class Worker:
                 self._source = source
                 if self._stopping.is_set():  # `stop` came before there was a source to stop
                     return
+                if self._settings.source != "camera":  # a file begins with its first frame
+                    self._ready.wait()
                 for frame in source:
-                    if self._settings.source != "camera":  # a file begins with its first frame
-                        self._ready.wait()
                     self._playing.wait()
                     if self._stopping.is_set():
                         break
