@@ -90,6 +90,8 @@ def _parser() -> argparse.ArgumentParser:
 def evaluate_photographs(options: argparse.Namespace) -> dict[str, Any]:
     """Figures by set, see `digit.evaluation.photographs.summary`."""
     annotations = read_annotations(options.annotations)
+    if not any(annotation.hands for annotation in annotations):
+        raise UserError(f"{options.annotations} names no joint as valid, so there is nothing to measure; mend it.")
     with ExitStack() as opened, tqdm(annotations, unit="picture", desc="measuring", leave=False) as bar:
         if options.detector_only:
             return summary(measure_landmarker(bar, opened.enter_context(_landmarker(options, bar))))

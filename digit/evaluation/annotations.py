@@ -60,8 +60,6 @@ def read_annotations(path: Path) -> list[Annotation]:
             raise UserError(f"{path}, line {number} is not an annotation of two hands ({error}); mend it.") from error
     if not annotations:
         raise UserError(f"{path} holds no annotations; check --annotations.")
-    if not any(annotation.hands for annotation in annotations):
-        raise UserError(f"{path} names no joint as valid, so there is nothing to measure; check --annotations.")
     return annotations
 
 

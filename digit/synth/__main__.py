@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from digit.errors import UserError
+from digit.options import positive, whole
 from digit.synth.components import COMPONENTS, KINDS
 
 
@@ -17,8 +18,8 @@ def main(argv: list[str] | None = None) -> int:
     task = parser.add_mutually_exclusive_group(required=True)
     task.add_argument("--out", type=Path, help="folder to write; an unfinished set is continued")
     task.add_argument("--judge", action="store_true", help="run MediaPipe on pictures of one hand and report")
-    parser.add_argument("--count", type=_positive, help="pictures in the whole set, or to judge (default 150)")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--count", type=positive, help="pictures in the whole set, or to judge (default 150)")
+    parser.add_argument("--seed", type=whole, default=0)
     parser.add_argument(
         "--like", type=Path, metavar="FILE", help="judge also in the poses of the photographs that FILE annotates"
     )
@@ -102,12 +103,6 @@ def _write(
         sheet = contact_sheet(seed, min(count, 40), columns=4)
         if not cv2.imwrite(str(out / "preview.png"), sheet[..., ::-1]):
             raise UserError(f"Cannot write {out / 'preview.png'}; free some space or give another --out.")
-
-
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
-    return int(text)
 
 
 def _seconds(text: str) -> float:

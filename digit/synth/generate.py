@@ -1,11 +1,13 @@
 """Write labelled pictures: InterHand2.6M's folders and annotation files, and a compact index for quick training.
 
-Each picture depends on (seed, index) alone, so shards join to the same set and a killed run goes on where it stopped.
+Each picture depends on (seed, index) and the photographs that the machine has (`digit.synth.backgrounds`) alone, so
+shards of like machines join to the same set and a killed run goes on where it stopped.
 """
 
 import json
 import os
 import zipfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -190,7 +192,7 @@ def generate(
                 else:
                     bar.update(len(pictures))
         if annotate and all(_complete(index, len(p)) for p, index in zip(chunks, files, strict=True)):
-            write_annotations(out)
+            write_annotations(out, files)
     except OSError as error:
         raise UserError(f"Cannot write to {out} ({error.strerror}); free some space or give another --out.") from error
 
@@ -233,14 +235,14 @@ def _write_chunk(out: Path, seed: int, chunk: range, index: Path, bar: Any, with
     part.replace(index)
 
 
-def write_annotations(out: Path) -> None:
-    """InterHand2.6M's three annotation files from the index files; each picture is a capture of one camera."""
+def write_annotations(out: Path, files: Sequence[Path]) -> None:
+    """InterHand2.6M's three annotation files from these index files; each picture is a capture of one camera."""
     folder = out / "annotations" / SPLIT
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
     cameras: dict[str, Any] = {}
     joints: dict[str, Any] = {}
-    for file in sorted(folder.glob("index-*.npz")):
+    for file in files:  # and not what an earlier, larger set left behind
         data = dict(np.load(file))
         for name, mm, valid, K, hands, bbox in zip(
             *(data[f] for f in ("files", "joints_mm", "joint_valid", "K", "hands", "bbox")), strict=True

@@ -5,6 +5,7 @@ in InterHand2.6M's order, camera space, and K (3, 3). Both hands are always ther
 thing or an arm both.
 """
 
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -81,13 +82,18 @@ class MovingClip:
 
 
 def write_clips(out: Path, count: int, seed: int = 0, seconds: float = 4.0) -> None:
-    """Write clips that are not there yet. Raises UserError when the folder cannot be written."""
+    """Write clips that are not there yet.
+
+    Raises:
+        UserError: the folder cannot be written, or holds one of these clips in another length.
+    """
     try:
         out.mkdir(parents=True, exist_ok=True)
         for index in tqdm(range(count), unit="clip"):
             path = out / f"{seed:04d}-{index:03d}.mp4"
-            if path.with_suffix(".npz").is_file():
-                continue  # the truth is written last
+            if path.with_suffix(".npz").is_file():  # the truth is written last
+                _check_length(path.with_suffix(".npz"), seconds)
+                continue
             clip = MovingClip(seed, index, seconds)
             write_video(path, clip.images(), crf=20, preset="veryfast")
             part = path.with_suffix(".part.npz")
@@ -95,3 +101,15 @@ def write_clips(out: Path, count: int, seed: int = 0, seconds: float = 4.0) -> N
             part.replace(path.with_suffix(".npz"))
     except OSError as error:
         raise UserError(f"Cannot write to {out} ({error.strerror}); free some space or give another --out.") from error
+
+
+def _check_length(truth: Path, seconds: float) -> None:
+    """Raises UserError where the clip beside the truth lasts longer or shorter, or the truth is damaged."""
+    try:
+        # Opened here: numpy leaves a file open that is not a whole zip.
+        with truth.open("rb") as file, np.load(file) as data:
+            frames = len(data["joints_px"])
+    except (ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise UserError(f"{truth} is damaged ({error}); delete it and run the same command again.") from error
+    if frames != round(seconds * FPS):
+        raise UserError(f"{truth} is of {frames / FPS:g} seconds, not {seconds:g}; give that length or another --out.")

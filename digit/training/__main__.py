@@ -7,7 +7,8 @@
 Each variant has its recipe: the paper's (section 4.1: Adam 1e-4, batch 64, 50 epochs, a tenth of the rate from epoch
 40 on), ResNet-50's, InterNet's or digit-lite's. Options change single values of it. RUN gets state.pt (to resume),
 weights.safetensors (for digit.evaluate), log.jsonl and, for TensorBoard, curves. Several GPUs or machines share a batch
-through torchrun; the result is that of one process with the same --micro-batch.
+through torchrun; the result is that of one process with the same --micro-batch, but for
+digit-lite, whose processes each draw their own cells for the part loss.
 """
 
 import argparse
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from digit.errors import UserError
+from digit.options import amount, positive, whole
 from digit.variants import BACKBONES, VARIANTS, find
 
 if TYPE_CHECKING:
@@ -57,18 +59,18 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--validation", type=Path, metavar="DIR", help="a held-out set")
     parser.add_argument("--out", type=Path, required=True, metavar="RUN", help="the run's folder; one there is resumed")
     changed = parser.add_argument_group("the recipe (each default: the variant's own)")
-    changed.add_argument("--steps", type=_positive, help="length, instead of the recipe's epochs")
+    changed.add_argument("--steps", type=positive, help="length, instead of the recipe's epochs")
     changed.add_argument("--ablation", action="store_true", help="the paper's ablations: 30 epochs, drops at 10 and 20")
-    changed.add_argument("--batch", type=_positive, help="samples of a step, over all processes")
-    changed.add_argument("--rate", type=float, help="first learning rate")
+    changed.add_argument("--batch", type=positive, help="samples of a step, over all processes")
+    changed.add_argument("--rate", type=amount, help="first learning rate")
     changed.add_argument("--optimizer", choices=("adam", "adamw", "muon"))
-    changed.add_argument("--trunk-rate", type=float, help="that of the backbone's trunk; 0 freezes it")
+    changed.add_argument("--trunk-rate", type=amount, help="that of the backbone's trunk; 0 freezes it")
     changed.add_argument("--trunk-from", type=int, choices=range(5), help="a lite trunk's first stage that learns")
-    changed.add_argument("--trunk-pull", type=float, help="weight decay of a learning lite trunk towards --pull-to")
+    changed.add_argument("--trunk-pull", type=amount, help="weight decay of a learning lite trunk towards --pull-to")
     changed.add_argument(
         "--pull-to", type=Path, metavar="FILE", help="MediaPipe's hand_landmark_full.tflite, see --trunk-pull"
     )
-    changed.add_argument("--decay", type=int, help="digit-lite: last steps, over which the rate falls to zero")
+    changed.add_argument("--decay", type=whole, help="digit-lite: last steps, over which the rate falls to zero")
     changed.add_argument("--no-augment", dest="augment", action="store_false", help="the same crops in each epoch")
     changed.add_argument(
         "--likelihood",
@@ -84,13 +86,13 @@ def arguments() -> argparse.ArgumentParser:
         "MediaPipe's hand_landmark_full.tflite for lite",
     )
     changed.add_argument("--start", type=Path, metavar="FILE", help="weights of the variant to start from")
-    changed.add_argument("--seed", type=int, default=0)
+    changed.add_argument("--seed", type=whole, default=0)
     machine = parser.add_argument_group("the machine")
     machine.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     machine.add_argument("--precision", choices=("bf16", "fp16", "fp32"), default="bf16")
-    machine.add_argument("--micro-batch", type=_positive, help="samples at once (default: a process's whole share)")
-    machine.add_argument("--threads", type=_positive, default=2)
-    machine.add_argument("--workers", type=int, default=1, help="processes that load or render")
+    machine.add_argument("--micro-batch", type=positive, help="samples at once (default: a process's whole share)")
+    machine.add_argument("--threads", type=positive, default=2)
+    machine.add_argument("--workers", type=whole, default=1, help="processes that load or render")
     machine.add_argument("--checkpoint-every", dest="checkpoint_every_s", type=float, default=180.0, metavar="S")
     machine.add_argument("--validate-every", dest="validate_every_s", type=float, default=900.0, metavar="S")
     machine.add_argument("--no-curves", dest="curves", action="store_false", help="do without TensorBoard")
@@ -124,12 +126,6 @@ def _export(weights: Path, out: Path) -> None:
 
     metadata = checkpoint.read_metadata(weights)
     checkpoint.save(out, checkpoint.load(weights), metadata["recipe"], half=True, model=metadata["model"])
-
-
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
-    return int(text)
 
 
 def _size(text: str) -> int:

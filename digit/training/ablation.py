@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from digit.errors import UserError
+from digit.options import amount, positive, whole
 from digit.training.ablation_table import ROWS, Cell, Row, markdown, summary
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ def planned_steps(ablation: Ablation, pictures: int) -> int:
     settings = {k: str(v) for k, v in asdict(ablation).items() if k not in ("out", "threads", "workers")}
     settings["data"] = ", ".join(map(str, ablation.data))
     if file.is_file():
-        plan = json.loads(file.read_text(encoding="utf-8"))
+        plan = read(file)
         if plan["settings"] != settings:
             changed = ", ".join(name for name, v in settings.items() if plan["settings"].get(name) != v)
             raise UserError(f"{ablation.out} holds an ablation with another {changed}; give another --out.")
@@ -210,6 +211,14 @@ def write(path: Path, text: str) -> None:
         raise UserError(f"Cannot write {path} ({error.strerror}); free some space or give another --out.") from error
 
 
+def read(path: Path) -> Any:
+    """What `write` wrote as JSON. Raises UserError when it is damaged."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path} is damaged ({error}); delete it or give another --out.") from error
+
+
 def arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m digit.training.ablation",
@@ -217,19 +226,21 @@ def arguments() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--table", type=int, choices=tuple(ROWS), required=True)
-    parser.add_argument("--budget", type=float, required=True, metavar="MINUTES", help="of all cells together")
+    parser.add_argument("--budget", type=amount, required=True, metavar="MINUTES", help="of all cells together")
     parser.add_argument("--data", type=Path, nargs="+", required=True, metavar="DIR", help="sets to train on")
     parser.add_argument("--validation", type=Path, required=True, metavar="DIR", help="a held-out set, with masks")
     parser.add_argument("--out", type=Path, required=True, help="folder of the cells and the table")
-    parser.add_argument("--seeds", type=int, default=1, help="default 1; two or more tell the training's own spread")
+    parser.add_argument(
+        "--seeds", type=positive, default=1, help="default 1; two or more tell the training's own spread"
+    )
     parser.add_argument("--backbone", choices=("lite", "resnet-50", "hrnet-w32"), default="lite")
     parser.add_argument("--trunk", type=Path, metavar="FILE", help="MediaPipe's hand_landmark_full.tflite, frozen")
     parser.add_argument("--size", type=int, choices=(64, 128, 192, 256), default=128, help="of the crops, pixels")
-    parser.add_argument("--batch", type=int, default=16)
-    parser.add_argument("--rate", type=float, default=1e-3)
-    parser.add_argument("--pictures", type=int, default=300, help="held-out pictures, at most")
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--batch", type=positive, default=16)
+    parser.add_argument("--rate", type=amount, default=1e-3)
+    parser.add_argument("--pictures", type=positive, default=300, help="held-out pictures, at most")
+    parser.add_argument("--threads", type=positive, default=2)
+    parser.add_argument("--workers", type=whole, default=1)
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     return parser
 

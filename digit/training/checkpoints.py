@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch.optim import Optimizer
 
 from digit.errors import UserError
+from digit.training.muon import Muon, is_dense_kernel
 
 
 def write(path: Path, content: object) -> None:
@@ -45,3 +47,19 @@ def read(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise UserError(f"Cannot resume from {path}, which is no checkpoint; give another --out.")
     return content
+
+
+def load_moments(optimizer: Optimizer, kept: dict[int, Any]) -> None:
+    """Go on with the moments in a checkpoint, by the weight's number, as far as those weights still learn.
+
+    Raises:
+        ValueError: they are another optimiser's, or other weights learnt.
+    """
+    weights = [p for group in optimizer.param_groups for p in group["params"]]
+    found = {i: moment for i, moment in kept.items() if i < len(weights)}
+    for i, moment in found.items():
+        kernel = isinstance(optimizer, Muon) and is_dense_kernel(weights[i])
+        for name in ("momentum",) if kernel else ("exp_avg", "exp_avg_sq"):
+            if name not in moment or moment[name].shape != weights[i].shape:
+                raise ValueError("it learned with another optimizer or trunk")
+    optimizer.load_state_dict(optimizer.state_dict() | {"state": found})

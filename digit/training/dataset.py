@@ -84,7 +84,7 @@ class CropDataset(Dataset[dict[str, torch.Tensor]]):
         return cut(sample, picture, parts, bbox_of(sample, how, warp.focus), warp, self.part_size, how.depth_axis)
 
     def __getitem__(self, i: int) -> dict[str, torch.Tensor]:
-        rng = np.random.default_rng([self.seed, i])
+        rng = draws(self.seed, i)
         if is_empty(rng, self.augmentation):
             crop = restyle(empty_crop(rng, self.part_size), rng, self.augmentation)
             return tensors(crop, np.zeros((42, 4), np.float32))
@@ -111,6 +111,14 @@ class CropDataset(Dataset[dict[str, torch.Tensor]]):
                 self._broken[i] = True
                 tqdm.write(f"Skipped sample {i}: {error}", file=sys.stderr)
         raise UserError(f"No picture from {self.index[first].image_path} on can be read; check the data folder.")
+
+
+def draws(seed: int, i: int) -> np.random.Generator:
+    """What is drawn for sample ``i`` beside its picture, whose own draws [seed, i, ...] are (`digit.synth`).
+
+    Were they the same, what a picture shows would tell where its crop lies.
+    """
+    return np.random.default_rng([seed, i, 0, 1])
 
 
 def tensors(crop: Crop, prior: np.ndarray) -> dict[str, torch.Tensor]:

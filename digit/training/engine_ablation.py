@@ -25,10 +25,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from digit.errors import UserError
+from digit.options import amount, positive, whole
 from digit.synth.components import COMPONENTS
-from digit.training.ablation import write
+from digit.training.ablation import read, write
 
 if TYPE_CHECKING:
+    from digit.evaluation.annotations import Annotation
     from digit.prediction import Backend
     from digit.training.train import Run
 
@@ -75,10 +77,15 @@ def ablate(ablation: EngineAblation) -> str:
     Raises:
         UserError: a file or set cannot be read, a folder not written, or it holds an ablation with other settings.
     """
+    from digit.evaluation.annotations import read_annotations
+
+    photographs = read_annotations(ablation.annotations)
+    if not any(photograph.set_name == SET and photograph.hands for photograph in photographs):
+        raise UserError(f"{ablation.annotations} has no photographs of the set {SET!r}.")
     _claim(ablation)
-    rows = [_row(ablation, WHOLE, seed) for seed in range(ablation.seeds)]
+    rows = [_row(ablation, photographs, WHOLE, seed) for seed in range(ablation.seeds)]
     for name in COMPONENTS:
-        rows.append(_row(ablation, name, 0))
+        rows.append(_row(ablation, photographs, name, 0))
         _report(ablation, rows)  # a table of the rows so far
     return _report(ablation, rows)
 
@@ -86,15 +93,15 @@ def ablate(ablation: EngineAblation) -> str:
 def _claim(ablation: EngineAblation) -> None:
     settings = {k: str(v) for k, v in asdict(ablation).items() if k not in ("out", "threads", "workers", "seeds")}
     file = ablation.out / "plan.json"
-    if file.is_file() and json.loads(file.read_text(encoding="utf-8")) != settings:
+    if file.is_file() and read(file) != settings:
         raise UserError(f"{ablation.out} holds an ablation with other settings; give another --out.")
     write(file, json.dumps(settings, indent=1))
 
 
-def _row(ablation: EngineAblation, name: str, seed: int) -> Row:
+def _row(ablation: EngineAblation, photographs: Sequence["Annotation"], name: str, seed: int) -> Row:
     file = ablation.out / "rows" / f"{name.replace(' ', '-')}-{seed}.json"
     if file.is_file():
-        return Row(**json.loads(file.read_text(encoding="utf-8")))
+        return Row(**read(file))
     from digit.synth.generate import generate
     from digit.training.train import train
 
@@ -103,7 +110,7 @@ def _row(ablation: EngineAblation, name: str, seed: int) -> Row:
     data = ablation.out / "sets" / name.replace(" ", "-")
     generate(data, ablation.pictures, ablation.seed, without=without)
     weights = train(_run(ablation, data, file.with_suffix(""), seed))
-    row = _measured(ablation, name, seed, weights)
+    row = _measured(ablation, photographs, name, seed, weights)
     print(f"{name}, seed {seed}: {time.monotonic() - started:.0f} s", file=sys.stderr)
     write(file, json.dumps(asdict(row)))
     return row
@@ -141,15 +148,14 @@ def _run(ablation: EngineAblation, data: Path, out: Path, seed: int) -> "Run":
     )
 
 
-def _measured(ablation: EngineAblation, name: str, seed: int, weights: Path) -> Row:
-    from digit.evaluation.annotations import read_annotations
+def _measured(
+    ablation: EngineAblation, photographs: Sequence["Annotation"], name: str, seed: int, weights: Path
+) -> Row:
     from digit.evaluation.photographs import measure_network, summary
     from digit.metrics import nme
 
-    results = measure_network(read_annotations(ablation.annotations), _backend(ablation, weights), None)
+    results = measure_network(photographs, _backend(ablation, weights), None)
     hands = [hand for result in results for hand in result.hands if hand.set_name == SET]
-    if not hands:
-        raise UserError(f"{ablation.annotations} has no photographs of the set {SET!r}.")
     found: Any = summary(results)
     per_hand = nme(np.stack([hand.errors_px for hand in hands]), np.array([hand.size_px for hand in hands]))
     return Row(
@@ -239,15 +245,15 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--start", type=Path, metavar="FILE", help="weights of digit-lite that every row starts from")
     parser.add_argument("--trunk", type=Path, metavar="FILE", help="MediaPipe's hand_landmark_full.tflite, frozen")
     parser.add_argument("--out", type=Path, required=True, help="folder of the sets, the rows and the table")
-    parser.add_argument("--pictures", type=int, default=2000, help="of each set")
-    parser.add_argument("--steps", type=int, default=160, help="of each row")
-    parser.add_argument("--batch", type=int, default=32)
-    parser.add_argument("--rate", type=float, default=1e-3)
-    parser.add_argument("--input-size", type=int, default=160, help="pixels at which the network sees a crop")
-    parser.add_argument("--seed", type=int, default=20, help="of the pictures")
-    parser.add_argument("--seeds", type=int, default=3, help="of the training with the whole engine")
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--pictures", type=positive, default=2000, help="of each set")
+    parser.add_argument("--steps", type=positive, default=160, help="of each row")
+    parser.add_argument("--batch", type=positive, default=32)
+    parser.add_argument("--rate", type=amount, default=1e-3)
+    parser.add_argument("--input-size", type=positive, default=160, help="pixels at which the network sees a crop")
+    parser.add_argument("--seed", type=whole, default=20, help="of the pictures")
+    parser.add_argument("--seeds", type=positive, default=3, help="of the training with the whole engine")
+    parser.add_argument("--threads", type=positive, default=2)
+    parser.add_argument("--workers", type=whole, default=1)
     return parser
 
 

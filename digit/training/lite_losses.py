@@ -31,8 +31,8 @@ class LiteTerms(NamedTuple):
     bone: Tensor  # eq. 8, mean over valid bones
     parts: Tensor  # eq. 7, mean over known cells
     handedness: Tensor  # binary cross-entropy
-    root_depth: Tensor  # L1 on the 64-bin scale, where both hands are
-    root_bins: Tensor  # cross-entropy to a Gaussian of two bins, where both hands are
+    root_depth: Tensor  # L1 on the 64-bin scale, where both wrists are known
+    root_bins: Tensor  # cross-entropy to a Gaussian of two bins, where both wrists are known
 
 
 WEIGHTS = LiteTerms(*map(torch.tensor, (0.5, 0.4, 0.2, 2.0, 2.0, 0.3, 1.0)))
@@ -61,7 +61,7 @@ def lite_terms(output: DigitOutput, batch: dict[str, Tensor]) -> LiteTerms:
     bone = (torch.sqrt((difference**2).sum(dim=-1) + 1e-6) * bone_valid).sum() / bone_valid.sum().clamp(min=1)
 
     known = (batch["hands"] >= 0).float()
-    both = (batch["hands"] > 0).all(dim=1).float()
+    both = (batch["root_valid"] & (batch["hands"] > 0).all(dim=1)).float()
     bins = soft_argmax_1d(output.root_depth_logits)
     target_bins = depth_from_mm(batch["root_depth_mm"]).clamp(0, 63)
     pairs = both.sum().clamp(min=1)

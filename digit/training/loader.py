@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch.utils.data import DataLoader, Dataset
 
+from digit.errors import UserError
 from digit.training.losses import UNKNOWN_PART, Batch
 from digit.training.processes import Process
 from digit.training.stream import SampleStream
@@ -17,7 +18,11 @@ from digit.training.stream import SampleStream
 def micro_batches(
     dataset: Dataset[Batch], stream: SampleStream, process: Process, workers: int, spawn: bool
 ) -> Iterator[Batch]:
-    """Batches on this process's device, without end. ``spawn`` starts clean worker processes: they may draw."""
+    """Batches on this process's device, without end. ``spawn`` starts clean worker processes: they may draw.
+
+    Raises:
+        UserError: a sample cannot be made.
+    """
     options: dict[str, Any] = {"multiprocessing_context": "spawn"} if spawn and workers else {}
     loader = DataLoader(
         dataset,
@@ -28,8 +33,11 @@ def micro_batches(
         worker_init_fn=begin_worker,
         **options,
     )
-    for batch in loader:
-        yield ready(batch, process.device)
+    try:
+        for batch in loader:
+            yield ready(batch, process.device)
+    except UserError as error:  # a worker's comes with its traceback
+        raise UserError(str(error).rpartition("UserError: ")[2].strip()) from None
 
 
 def ready(batch: Batch, device: torch.device) -> Batch:

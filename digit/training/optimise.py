@@ -42,7 +42,8 @@ def optimise(
     """Step on the mean loss of the micro-batches; their mean ``loss`` and its unweighted terms, detached.
 
     Each micro-batch is normalised by itself (batch norm, counts of valid joints), whichever process it falls to. So
-    the step is the same for any number of processes, but not for another micro-batch size.
+    the step is the same for any number of processes, but not for another micro-batch size, nor for digit-lite, whose
+    processes each draw their own cells for the part loss.
     """
     optimizer.zero_grad(set_to_none=True)
     means: dict[str, Tensor] = {}

@@ -12,17 +12,20 @@ from digit.interhand import Sample
 from digit.interhand_files import BBOX_OVER_JOINTS
 from digit.synth.generate import Picture, picture
 from digit.training.augment import Augmentation, bbox_of, cut, draw_warp, restyle
-from digit.training.dataset import tensors
+from digit.training.dataset import draws, tensors
 from digit.training.empty import empty_crop, is_empty
 from digit.training.losses import Batch
 from digit.training.prior import draw_prior
 
-#: Pictures until the numbers of a seed are used up.
-ENDLESS = 2**31
+#: More pictures than any set has. Four times as many is where the numbers of a seed begin anew.
+ENDLESS = 2**30
 
 
 class RenderedDataset(Dataset[Batch]):
-    """As `digit.training.dataset.CropDataset`; sample ``i`` is picture ``i`` of the set that ``seed`` makes."""
+    """As `digit.training.dataset.CropDataset`; its pictures come from behind the end of the set that ``seed`` makes.
+
+    So no set on disk has them, and one of the same seed may validate.
+    """
 
     def __init__(self, *, augment: Augmentation, seed: int = 0, prior: bool = True, part_size: int = PART_SIZE) -> None:
         self.augmentation, self.seed, self.prior, self.part_size = augment, seed, prior, part_size
@@ -31,19 +34,19 @@ class RenderedDataset(Dataset[Batch]):
         return ENDLESS
 
     def __getitem__(self, i: int) -> Batch:
-        rng = np.random.default_rng([self.seed, i])
+        rng = draws(self.seed, i)
         if is_empty(rng, self.augmentation):
             crop = restyle(empty_crop(rng, self.part_size), rng, self.augmentation)
             return tensors(crop, np.zeros((42, 4), np.float32))
         warp = draw_warp(rng, self.augmentation)
-        sample, image, parts = self._picture(i)
+        sample, image, parts = self._picture(i + ENDLESS)
         how = self.augmentation
         crop = cut(sample, image, parts, bbox_of(sample, how, warp.focus), warp, self.part_size, how.depth_axis)
         prior = draw_prior(crop, rng) if self.prior else np.zeros((42, 4), np.float32)
         return tensors(restyle(crop, rng, how), prior)
 
     def _picture(self, i: int) -> tuple[Sample, np.ndarray, np.ndarray]:
-        """Picture ``i``; where its hands lie outside, one from behind the end in its place."""
+        """Picture ``i``; where its hands lie outside, one from further behind in its place."""
         made = picture(self.seed, i)
         if made.joint_valid.sum() < 2:
             return self._picture(i + ENDLESS)

@@ -3,7 +3,7 @@
     python -m digit.training.seen DIR [DIR ...] [--split train] [--workers N]
 
 Writes ``DIR/annotations/SPLIT/landmarks-0000.npz`` and so on, which `digit.training` finds. A run that was stopped
-goes on.
+goes on, and a set that has grown is looked at where it is new.
 """
 
 import argparse
@@ -25,6 +25,7 @@ CHUNK = 500
 #: As `demo.detector` asks MediaPipe.
 FOUND_AT = 0.3
 _AS_IT_IS = np.eye(2, 3)
+_DAMAGED = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile)
 
 
 class Seen:
@@ -51,7 +52,7 @@ def read(folders: Sequence[Path], split: str = "train") -> Seen:
                 with file.open("rb") as opened, np.load(opened) as data:
                     names = [str(folder / name) for name in data["files"].tolist()]
                     priors.update(zip(names, data["priors"], strict=True))
-            except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            except _DAMAGED as error:
                 raise UserError(f"{file} is damaged ({error}); delete it and run digit.training.seen again.") from error
     return Seen(priors)
 
@@ -63,11 +64,25 @@ def write(folder: Path, split: str = "train", workers: int = 1) -> int:
     out = folder / "annotations" / split
     chunks = [images[start : start + CHUNK] for start in range(0, len(images), CHUNK)]
     todo = [(folder, chunk, out / f"landmarks-{n:04d}.npz") for n, chunk in enumerate(chunks)]
-    todo = [job for job in todo if not job[2].is_file()]
+    todo = [job for job in todo if not _done(job)]
     with ProcessPoolExecutor(workers) as pool, tqdm(total=sum(len(job[1]) for job in todo), unit="picture") as bar:
         for count in pool.map(_look_through, todo):
             bar.update(count)
     return len(images)
+
+
+def _done(job: tuple[Path, list[Path], Path]) -> bool:
+    """Whether its file is whole and of these very pictures: a set may have grown since."""
+    folder, images, file = job
+    try:
+        with file.open("rb") as opened, np.load(opened) as data:
+            return data["files"].tolist() == _names(folder, images) and len(data["priors"]) == len(images)
+    except _DAMAGED:
+        return False
+
+
+def _names(folder: Path, images: Sequence[Path]) -> list[str]:
+    return [str(image.relative_to(folder)) for image in images]
 
 
 def _look_through(job: tuple[Path, list[Path], Path]) -> int:
@@ -75,7 +90,7 @@ def _look_through(job: tuple[Path, list[Path], Path]) -> int:
     priors = np.stack(list(_priors(images)))
     part = out.with_suffix(".part.npz")
     try:
-        np.savez_compressed(part, files=np.array([str(i.relative_to(folder)) for i in images]), priors=priors)
+        np.savez_compressed(part, files=np.array(_names(folder, images)), priors=priors)
         part.replace(out)
     except OSError as error:
         raise UserError(f"Cannot write {out} ({error.strerror}); free some space.") from error

@@ -23,7 +23,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from digit import checkpoint
 from digit.crops import PART_SIZE
-from digit.errors import UserError
+from digit.errors import UserError, first_line
 from digit.interhand import Index
 from digit.predict import takes_prior
 from digit.prediction import CROP_SIZE
@@ -39,7 +39,7 @@ from digit.training.progress import Progress
 from digit.training.recipe import Recipe
 from digit.training.schedule import Drops
 from digit.training.stream import SampleStream
-from digit.training.validate import held_out, seen_of, validate, validation_sets
+from digit.training.validate import held_out, seen_of, tell_if_learnt, validate, validation_sets
 from digit.trunk import HandTrunk
 from digit.variants import Stage, build, find
 
@@ -205,6 +205,7 @@ def _part_size(run: Run) -> int:
 def _validation_sets(run: Run, net: nn.Module) -> dict[str, CropDataset]:
     if run.validation is None:
         return {}
+    tell_if_learnt(run.validation, run.data)
     how = run.recipe.augmentation.still()
     held = CropDataset(held_out(run.validation), augment=how, seen=seen_of(run.validation), part_size=_part_size(run))
     return validation_sets(held, net)
@@ -372,10 +373,12 @@ def _save(run: Run, learner: Learner) -> None:
         "optimizer": learner.optimizer.state_dict(),
         "scaler": learner.scaler.state_dict(),
     }
-    checkpoints.write(run.out / "state.pt", state)
-    checkpoint.save(
-        run.out / "weights.safetensors", learner.best, describe(run) | {"step": learner.step}, model=run.variant
-    )
+    weights, metadata = run.out / "weights.safetensors", describe(run) | {"step": learner.step}
+    try:
+        checkpoint.save(weights, learner.best, metadata, model=run.variant)
+    except UserError as error:
+        raise UserError(f"{str(error).rstrip('.')}; free some space, then run the same command again.") from error
+    checkpoints.write(run.out / "state.pt", state)  # last: a run whose state is whole has its weights
 
 
 def _restore(learner: Learner, state: dict[str, Any], run: Run) -> None:
@@ -387,14 +390,11 @@ def _restore(learner: Learner, state: dict[str, Any], run: Run) -> None:
         learner.net.load_state_dict(state["net"])
         if learner.averaged is not None:
             learner.averaged.load_state_dict(state["ema"])
-        # Rates and groups are the recipe's: a trunk that thaws or freezes joins or leaves behind the other weights.
-        own = learner.optimizer.state_dict()
-        count = sum(len(group["params"]) for group in own["param_groups"])
-        moments = {i: moment for i, moment in state["optimizer"]["state"].items() if i < count}
-        learner.optimizer.load_state_dict(own | {"state": moments})
+        # Rates and groups are the recipe's: a trunk with a rate of its own joins or leaves behind the other weights.
+        checkpoints.load_moments(learner.optimizer, state["optimizer"]["state"])
         if state.get("scaler"):
             learner.scaler.load_state_dict(state["scaler"])
         learner.step = int(state["step"])
     except (RuntimeError, KeyError, ValueError, TypeError, AttributeError) as error:
-        fault = str(error).splitlines()[0]
+        fault = first_line(error)
         raise UserError(f"Cannot resume from {run.out / 'state.pt'} ({fault}); give another --out.") from error

@@ -1,5 +1,7 @@
 """Scores of a network on a validation set, with and without the landmark prior."""
 
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -9,6 +11,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from digit import metrics
+from digit.errors import UserError
 from digit.geometry import axis_of, invert_affine, joints_from_2p5d, root_depths, wrists_along
 from digit.interhand import Index, splits_of
 from digit.predict import Decoded, decode, takes_prior
@@ -50,6 +53,12 @@ def held_out(folder: Path, limit: int = LIMIT) -> Index:
     return index.take(np.unique(np.linspace(0, len(index) - 1, min(limit, len(index))).astype(int)))
 
 
+def tell_if_learnt(folder: Path, data: Sequence[Path]) -> None:
+    """Say on stderr that the pictures of `held_out` are those of the training."""
+    if folder.resolve() in (other.resolve() for other in data) and "val" not in splits_of(folder):
+        print(f"{folder} is trained on and has no val split: its scores tell nothing of new pictures.", file=sys.stderr)
+
+
 def seen_of(folder: Path) -> Seen:
     """What MediaPipe saw in the pictures of `held_out`. Raises UserError for a damaged file."""
     return seen.read([folder], "val" if "val" in splits_of(folder) else "train")
@@ -85,6 +94,9 @@ def validate(
         nme: median joint error over the longer side of the joints' box. z_mm: mean error of the depth relative to the
         wrist. part_miou: mean IoU of the classes that occur, background left out. handedness: share of crops with both
         flags right. root_depth_mm: mean error where both hands are. nan where a set has nothing to judge.
+
+    Raises:
+        UserError: a picture cannot be read.
     """
     net.eval()
     prior = takes_prior(net)
@@ -102,6 +114,8 @@ def validate(
                 confusion = counts if confusion is None else confusion + counts
             if not pictures:
                 pictures.append(_picture(decoded, batch))
+        if dataset.broken:  # another picture stands in, but not in what its joints are measured against
+            raise UserError(f"{dataset.broken[0]} cannot be read; a validation set has to be whole.")
         answers = Answers(*(np.concatenate(column) for column in zip(*batches, strict=True)))
         scores[name] = _scores(answers, dataset) | {"part_miou": np.nan if confusion is None else _miou(confusion)}
         scores[name] = {metric: round(float(v), 4) for metric, v in scores[name].items()}

@@ -46,6 +46,14 @@ def test_same_seed_gives_same_bytes(whole: Path, tmp_path: Path) -> None:
     assert content(tmp_path) == content(whole)
 
 
+def test_a_set_that_is_made_smaller_has_the_pictures_of_a_small_one(whole: Path, tmp_path: Path) -> None:
+    generate(tmp_path / "shrunk", COUNT, SEED, progress=False, chunk=CHUNK)
+    for name in ("shrunk", "small"):
+        generate(tmp_path / name, CHUNK, SEED, progress=False, chunk=CHUNK)
+    shrunk, small = content(tmp_path / "shrunk"), content(tmp_path / "small")
+    assert small.items() <= shrunk.items()
+
+
 def test_another_seed_gives_other_pictures(whole: Path, tmp_path: Path) -> None:
     generate(tmp_path, CHUNK, SEED + 1, progress=False, chunk=CHUNK)
     other, mine = content(tmp_path), content(whole)
@@ -118,7 +126,16 @@ def test_ray_shares_out_the_shards_itself(more: list[str]) -> None:
     assert stop.value.code == 2
 
 
-@pytest.mark.parametrize("arguments", [["--out", "x"], ["--out", "x", "--count", "0"], ["--out", "x", "--judge"], []])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--out", "x"],
+        ["--out", "x", "--count", "0"],
+        ["--out", "x", "--count", "1", "--seed", "-1"],
+        ["--out", "x", "--judge"],
+        [],
+    ],
+)
 def test_bad_command_exits_2(arguments: list[str]) -> None:
     with pytest.raises(SystemExit) as stop:
         main(arguments)

@@ -76,6 +76,8 @@ def test_a_set_is_written_once_and_its_truth_lies_on_the_pictures(tmp_path: Path
     assert np.abs(drawn - pictures[0]).mean() < 6  # what H.264 does to it
     write_clips(tmp_path, 1, 9, 0.2)
     assert clip.stat().st_mtime_ns == written
+    with pytest.raises(UserError, match=r"0009-000\.npz is of 0\.2 seconds, not 0\.5"):
+        write_clips(tmp_path, 1, 9, 0.5)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["0009-000.mp4", "0009-000.npz"]
 
 

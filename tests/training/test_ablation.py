@@ -64,6 +64,20 @@ def test_the_plan_is_made_once_and_other_settings_are_refused(
     assert capsys.readouterr().err.strip().endswith("holds an ablation with another rate; give another --out.")
 
 
+@pytest.mark.parametrize("wrong", [("--batch", "0"), ("--budget", "nan"), ("--workers", "-1")])
+def test_a_bad_option_exits_2(wrong: tuple[str, str], tmp_path: Path) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(command(tmp_path, tmp_path, *wrong))
+    assert stop.value.code == 2
+
+
+def test_a_damaged_plan_is_named(tiny_set: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "plan.json").write_text("{")
+    assert main(command(tiny_set, tmp_path)) == 2
+    error = capsys.readouterr().err
+    assert "plan.json is damaged" in error and error.count("\n") == 1
+
+
 def test_too_small_a_budget_is_refused(tiny_set: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "seconds_a_sample", lambda run: 60.0)
     assert main(command(tiny_set, tmp_path)) == 2

@@ -50,7 +50,10 @@ def test_a_bad_command_is_one_sentence(
     assert sentence in error, error
 
 
-@pytest.mark.parametrize("options", [["--size", "100"], ["--batch", "0"], ["--synth"]])
+@pytest.mark.parametrize(
+    "options",
+    [["--size", "100"], ["--batch", "0"], ["--synth"], ["--workers", "-1"], ["--seed", "-1"], ["--rate", "-1"]],
+)
 def test_a_bad_option_exits_2(options: list[str]) -> None:
     with pytest.raises(SystemExit) as stop:
         given(*options)

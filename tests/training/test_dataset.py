@@ -1,13 +1,18 @@
 """The training set: broken pictures are skipped, named and counted; epochs differ, samples repeat."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from torch.utils.data import DataLoader
 
 from digit.errors import UserError
-from digit.training.augment import PAPER
-from digit.training.dataset import CropDataset, read_index
+from digit.training.augment import PAPER, draw_warp
+from digit.training.dataset import CropDataset, draws, read_index
+from digit.training.loader import micro_batches
+from digit.training.processes import Process
+from digit.training.stream import SampleStream
 from tests.interhand_set import write_set
 
 
@@ -43,6 +48,14 @@ def test_samples_repeat_and_epochs_differ(tiny_set):
     assert torch.equal(still[2]["image"], still[2 + len(index)]["image"])
 
 
+def test_what_a_picture_shows_does_not_tell_where_its_crop_lies():
+    """Not in a set of the training's own seed either: sides come from a picture's first draws, shifts from a warp's."""
+    pictures = np.stack([np.random.default_rng([3, i]).random(4) for i in range(1000)])
+    warps = [draw_warp(draws(3, i), replace(PAPER, rotation_share=1.0)) for i in range(1000)]
+    shifts = np.array([(*warp.shift, warp.scale, warp.rotation_deg) for warp in warps])
+    assert np.abs(np.corrcoef(pictures.T, shifts.T)[:4, 4:]).max() < 0.12
+
+
 def test_broken_pictures_are_named_once_and_replaced(own_set, capfd):
     (own_set / "images/train/image000001.jpg").write_bytes(b"no picture")
     (own_set / "masks/train/image000002.png").write_bytes(b"no mask")
@@ -68,6 +81,16 @@ def test_nothing_readable_is_an_error(own_set):
         picture.unlink()
     with pytest.raises(UserError, match="No picture from"):
         CropDataset(read_index([own_set]), augment=False)[0]
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_it_is_one_sentence_from_a_worker_too(workers, own_set):
+    for picture in (own_set / "images/train").iterdir():
+        picture.unlink()
+    data, alone = CropDataset(read_index([own_set]), augment=False), Process(0, 1, torch.device("cpu"))
+    batches = micro_batches(data, SampleStream(4, 0, 0, 2, 2), alone, workers, spawn=True)
+    with pytest.raises(UserError, match=r"^No picture from .* can be read; check the data folder\.$"):
+        next(batches)
 
 
 def test_a_picture_without_mask_counts_as_unsegmented(own_set):

@@ -79,6 +79,26 @@ def test_photographs_of_another_set_are_refused(
     assert "has no photographs of the set 'studio'" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("plan", "photographs", "sentence"), [("{", True, "is damaged"), (None, False, "nowhere.jsonl")]
+)
+def test_bad_files_are_told_before_anything_is_drawn(
+    plan: str | None,
+    photographs: bool,
+    sentence: str,
+    annotations: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr("digit.synth.generate.generate", lambda *_, **__: pytest.fail("drawn first"))
+    if plan is not None:
+        (tmp_path / "plan.json").write_text(plan)
+    given = annotations if photographs else tmp_path / "nowhere.jsonl"
+    assert main(["--annotations", str(given), "--validation", str(tmp_path), "--out", str(tmp_path)]) == 2
+    assert sentence in capsys.readouterr().err
+
+
 def test_the_table_tells_a_worse_row_from_an_equal_one(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     nme = rng.uniform(0.03, 0.05, 200)

@@ -37,6 +37,7 @@ def batch() -> losses.Batch:
         "hands": torch.tensor([[1.0, 1.0], [1.0, 0.0], [-1.0, -1.0], [0.0, 0.0]]),
         "parts": parts,
         "root_depth_mm": torch.tensor([62.5, 0.0, 30.0, 0.0]),
+        "root_valid": torch.tensor([True, False, True, False]),
     }
 
 
@@ -190,6 +191,15 @@ def test_what_is_unknown_teaches_nothing(name: str, batch: losses.Batch):
     assert not grad.part_logits[2:].any()
     assert (grad.root_depth_logits[0] != 0).any()
     assert not grad.root_depth_logits[1:].any()
+
+
+@pytest.mark.parametrize("name", ["digit", "digit-lite"])
+def test_two_hands_without_a_wrist_teach_no_depth_between_them(name: str, batch: losses.Batch):
+    batch["root_valid"][0], batch["valid"][0, ROOTS[0]], batch["root_depth_mm"][0] = False, False, 0.0
+    output = random_output(size=128)
+    output.root_depth_logits.requires_grad_()
+    losses.objective(find(name))(output, batch).total.backward()
+    assert output.root_depth_logits.grad is None or not output.root_depth_logits.grad.any()
 
 
 @pytest.mark.parametrize("name", [name for name, variant in VARIANTS.items() if variant.graph == "digit"])

@@ -71,6 +71,20 @@ def test_a_second_run_has_nothing_left_to_do(looked_at: Path) -> None:
     assert len(LOOKED) == before
 
 
+def test_a_set_that_has_grown_is_looked_at_again_where_it_is_new(
+    looked_at: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(seen, "CHUNK", 2)
+    assert seen.write(looked_at) == 4  # the chunks of before are no longer whole
+    write_set(looked_at, count=5)
+    before = len(LOOKED)
+    assert seen.write(looked_at) == 5 and len(LOOKED) - before == 1
+    write_set(looked_at, count=6)
+    assert seen.write(looked_at) == 6 and len(LOOKED) - before == 3
+    index, found = read_index([looked_at]), seen.read([looked_at])
+    assert len(found) == 6 and found(index[5].image_path) is not None
+
+
 def test_each_picture_has_its_own(looked_at: Path) -> None:
     index, found = read_index([looked_at]), seen.read([looked_at])
     assert len(found) == 4 and len(seen.read([looked_at], "val")) == 0

@@ -25,6 +25,7 @@ def sample_batch(size: int) -> dict[str, torch.Tensor]:
         "hands": torch.ones(2, 2),
         "parts": parts,
         "root_depth_mm": torch.tensor([30.0, -80.0]),
+        "root_valid": torch.ones(2, dtype=torch.bool),
     }
 
 

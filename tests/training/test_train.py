@@ -220,6 +220,41 @@ def test_a_full_disk_ends_the_run_and_keeps_its_checkpoint(
     assert checkpoints.read(tmp_path / "state.pt")["step"] == 2
 
 
+def test_a_state_is_whole_only_when_its_weights_are(
+    tiny_set: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any, **__: Any) -> None:
+        raise UserError("The disk is full.")
+
+    with monkeypatch.context() as patch, pytest.raises(UserError, match="full"):
+        patch.setattr(checkpoint, "save", full)
+        train(run(tiny_set, tmp_path, steps=1))
+    assert weights(train(run(tiny_set, tmp_path, steps=1)))
+
+
+@pytest.mark.parametrize("other", [{"optimizer": "muon"}, {"trunk_rate": 1e-4}])
+def test_moments_of_another_optimizer_or_trunk_are_refused(
+    other: dict[str, Any], tiny_set: Path, tmp_path: Path
+) -> None:
+    train(run(tiny_set, tmp_path, steps=1))
+    with pytest.raises(UserError, match=r"another optimizer or trunk\); give another --out\.$"):
+        train(run(tiny_set, tmp_path, replace(QUICK, **other), steps=2))
+
+
+def test_a_validation_set_has_to_be_whole(tmp_path: Path) -> None:
+    held = write_set(tmp_path / "held", 3)
+    (held / "images/train/image000001.jpg").write_bytes(b"no picture")
+    with pytest.raises(UserError, match=r"image000001\.jpg cannot be read; a validation set has to be whole"):
+        train(run(write_set(tmp_path / "set", 4), tmp_path / "out", validation=held, steps=1))
+
+
+@pytest.mark.parametrize("split", ["train", "val"])
+def test_validation_on_what_was_learnt_is_told(split: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    data = write_set(write_set(tmp_path / "set", 4), 4, split)
+    train(run(data, tmp_path / "out", validation=tmp_path / "out/../set", steps=1))
+    assert ("is trained on and has no val split" in capfd.readouterr().err) == (split == "train")
+
+
 def test_a_foreign_checkpoint_is_refused(tiny_set: Path, tmp_path: Path) -> None:
     checkpoints.write(tmp_path / "state.pt", {"net": {}, "variant": "baseline/lite"})
     with pytest.raises(UserError, match="--out"):
@@ -264,9 +299,10 @@ def test_pictures_that_cannot_be_read_are_counted_at_the_end(tmp_path: Path, cap
 
 
 def test_a_network_is_evaluated_at_the_size_that_it_was_trained_with(tiny_set: Path, tmp_path: Path) -> None:
-    network = protocol.load(train(run(tiny_set, tmp_path / "out", steps=1))).eval()
+    file = train(run(tiny_set, tmp_path / "out", steps=1))
+    network, plain = protocol.load(file).eval(), checkpoint.load(file).eval()
     image = torch.rand(1, 3, 256, 256)
     with torch.no_grad():
         found = network(image).heatmap_logits
-        expected = network.network(torch.nn.functional.avg_pool2d(image, 4)).heatmap_logits
+        expected = plain(torch.nn.functional.avg_pool2d(image, 4)).heatmap_logits
     torch.testing.assert_close(found, expected)
