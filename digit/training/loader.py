@@ -33,11 +33,15 @@ def micro_batches(
         worker_init_fn=begin_worker,
         **options,
     )
+    told = ""
     try:
         for batch in loader:
             yield ready(batch, process.device)
     except UserError as error:  # a worker's comes with its traceback
-        raise UserError(str(error).rpartition("UserError: ")[2].strip()) from None
+        told = str(error).rpartition("UserError: ")[2].strip()
+        error.__traceback__ = None  # it holds on to the workers, for which the process would wait at its end
+    if told:
+        raise UserError(told)
 
 
 def ready(batch: Batch, device: torch.device) -> Batch:

@@ -1,6 +1,7 @@
 """The training set: broken pictures are skipped, named and counted; epochs differ, samples repeat."""
 
 from dataclasses import replace
+from multiprocessing import active_children
 
 import numpy as np
 import pytest
@@ -91,6 +92,7 @@ def test_it_is_one_sentence_from_a_worker_too(workers, own_set):
     batches = micro_batches(data, SampleStream(4, 0, 0, 2, 2), alone, workers, spawn=True)
     with pytest.raises(UserError, match=r"^No picture from .* can be read; check the data folder\.$"):
         next(batches)
+    assert active_children() == []
 
 
 def test_a_picture_without_mask_counts_as_unsegmented(own_set):
