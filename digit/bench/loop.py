@@ -30,7 +30,7 @@ class Run:
     """One headless run."""
 
     wall_s: float  # of the process, from launch to exit
-    fps: float  # frames a second of the whole run, overlay video and table included
+    fps: float  # frames a second of the whole run, overlay video and table included; nan of a few frames
     backend: str
     rows_ms: list[dict[str, float]]  # of each frame: stage -> ms
     frame_ms: list[float]  # from the Scene before to each but the first: decoding and waiting for files included
@@ -84,7 +84,7 @@ def run(clip: Path, frames: int, options: Sequence[str] = (), sample_s: float = 
         rows: list[dict[str, float]] = [dict(row) for row in table["timings_ms"].to_pylist()]
         frame_ms: list[float] = (np.diff(table["emitted_ns"].to_numpy()) / 1e6).tolist()
         hands: list[int] = [len(row) for row in table["hands"].to_pylist()]
-    return Run(wall_s, float(figures["fps"]), str(figures["backend"]), rows, frame_ms, hands, memory)
+    return Run(wall_s, float(figures["fps"] or "nan"), str(figures["backend"]), rows, frame_ms, hands, memory)
 
 
 def figures(clip: Path, frames: int, options: Sequence[str] = ()) -> dict[str, Any]:

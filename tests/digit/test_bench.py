@@ -75,6 +75,12 @@ def fake_figures(clip: Path, frames: int, options: object = ()) -> dict[str, obj
     return {"frames": frames, "fps": 50.0, "backend": "openvino", "frame_ms": frame_ms, "latency_ms": stages}
 
 
+def test_a_launch_is_timed():
+    ran = loop.run(CLIP, 5)
+    assert len(ran.rows_ms) == len(ran.hands) == 5 and len(ran.frame_ms) == 4
+    assert ran.wall_s > 0 and np.isnan(ran.fps)
+
+
 def test_the_loop_is_set_against_mediapipe(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(loop, "run", fake_run)
     monkeypatch.setattr(loop, "figures", fake_figures)
