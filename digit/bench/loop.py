@@ -65,8 +65,10 @@ def run(clip: Path, frames: int, options: Sequence[str] = (), sample_s: float = 
         line = [sys.executable, str(ROOT / "launcher.py"), "--video", str(clip), "--headless", "--out", folder]
         line += ["--max-frames", str(frames), *options]
         began = time.perf_counter()
-        with (Path(folder) / "errors").open("w+") as errors:
-            process = subprocess.Popen(line, cwd=ROOT, stdout=subprocess.PIPE, stderr=errors, text=True)
+        with (
+            (Path(folder) / "errors").open("w+") as errors,
+            subprocess.Popen(line, cwd=ROOT, stdout=subprocess.PIPE, stderr=errors, text=True) as process,
+        ):
             memory: list[float] = []
             while process.poll() is None:
                 used = memory_mb(process.pid)
