@@ -60,7 +60,7 @@ def evaluate_data(options: argparse.Namespace) -> tuple[dict[str, Any], str]:
             raise UserError(f"This needs {package}; install it with: pip install -e '.[train]'.")
     paths: list[Path] = options.weights or [checkpoint.weights_path(options.model)]
     names = _names(paths)
-    networks = {name: protocol.load(path) for name, path in zip(names, paths, strict=True)}
+    networks = {name: checkpoint.load_as_trained(path) for name, path in zip(names, paths, strict=True)}
     printed: list[Table] = []
     figures: dict[str, Any] = {}
     wanted = [name for name in options.table if name != "8"]

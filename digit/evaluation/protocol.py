@@ -6,13 +6,12 @@ the set has them, else the true ones. Errors are wrist-aligned for each hand, wi
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 from tqdm import tqdm
 
-from digit import checkpoint, metrics
+from digit import metrics
 from digit.crops import crop_parts, crop_picture
 from digit.errors import UserError
 from digit.evaluation.silhouettes import overlap
@@ -39,11 +38,6 @@ RootDepths = Literal["rootnet", "true"]
 SeeHands = Callable[[np.ndarray], Sequence[HandLandmarks]]
 #: Maps hands (N, 21, 3) of one side, mm, wrist at zero, onto the truth's skeleton (`digit.evaluation.tzionas`).
 MapSkeleton = Callable[[np.ndarray, str], np.ndarray]
-
-
-def load(weights: Path) -> "nn.Module":
-    """The network of a weights file, see `digit.checkpoint.load_as_trained`."""
-    return checkpoint.load_as_trained(weights)
 
 
 class Loaded(NamedTuple):

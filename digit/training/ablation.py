@@ -140,6 +140,7 @@ def seconds_a_sample(run: "Run", steps: int = 2) -> float:
 
 def trained_cell(ablation: Ablation, row: Row, seed: int, steps: int, index: "Index") -> Cell:
     """Train, evaluate and keep one cell, or read what an earlier try kept."""
+    from digit import checkpoint
     from digit.evaluation import protocol
     from digit.training.train import train
 
@@ -151,7 +152,12 @@ def trained_cell(ablation: Ablation, row: Row, seed: int, steps: int, index: "In
     weights = train(run)
     print(f"{row.name}, seed {seed}: trained in {time.monotonic() - started:.0f} s", file=sys.stderr)
     results = protocol.run(
-        protocol.load(weights), row.name, index, "held out", device=ablation.device, root_depths_from="true"
+        checkpoint.load_as_trained(weights),
+        row.name,
+        index,
+        "held out",
+        device=ablation.device,
+        root_depths_from="true",
     )
     cell = Cell.of(results, (time.monotonic() - started) / 60)
     cell.write(kept)

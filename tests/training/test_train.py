@@ -13,7 +13,6 @@ import torch
 
 from digit import checkpoint
 from digit.errors import UserError
-from digit.evaluation import protocol
 from digit.training import checkpoints
 from digit.training import train as module
 from digit.training.recipe import LITE, PAPER, Recipe, recipe_of
@@ -300,7 +299,7 @@ def test_pictures_that_cannot_be_read_are_counted_at_the_end(tmp_path: Path, cap
 
 def test_a_network_is_evaluated_at_the_size_that_it_was_trained_with(tiny_set: Path, tmp_path: Path) -> None:
     file = train(run(tiny_set, tmp_path / "out", steps=1))
-    network, plain = protocol.load(file).eval(), checkpoint.load(file).eval()
+    network, plain = checkpoint.load_as_trained(file).eval(), checkpoint.load(file).eval()
     image = torch.rand(1, 3, 256, 256)
     with torch.no_grad():
         found = network(image).heatmap_logits
