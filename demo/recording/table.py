@@ -62,8 +62,7 @@ def read_batches(path: Path) -> tuple[list[Any], int, bool]:
     """The whole rows of a table as record batches of one, the bytes up to their end, and whether the stream was ended.
 
     A batch of many rows, as other programs write it, becomes many of one. A file that breaks off, or ends in rubbish,
-    gives what comes before. Raises OSError when it cannot be read and
-    ValueError when it is no table of Scenes at all.
+    gives what comes before. Raises OSError when it cannot be read and ValueError when it is no table of Scenes at all.
     """
     batches: list[Any] = []
     if os.path.getsize(path) == 0:

@@ -51,15 +51,21 @@ def handshake(port: int, path: str = "/", **headers: str) -> bytes:
     return "\r\n".join([f"GET {path} HTTP/1.1", *(f"{k}: {v}" for k, v in lines.items()), "", ""]).encode()
 
 
+def silent_client(port: int) -> socket.socket:
+    """One that shakes hands and then reads nothing."""
+    client = socket.socket()
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    client.connect(("127.0.0.1", port))
+    client.sendall(handshake(port))
+    return client
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="reads the process's memory from /proc")
 def test_clients_that_never_read_cost_no_memory_and_nobody_else_waits(served, capfd) -> None:
     streams, port = served
     with ExitStack() as stack:
         for _ in range(5):
-            silent = stack.enter_context(socket.socket())
-            silent.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-            silent.connect(("127.0.0.1", port))
-            silent.sendall(handshake(port))
+            stack.enter_context(silent_client(port))
         reader = stack.enter_context(connect(f"ws://127.0.0.1:{port}/"))
         reader.recv()
         wait_until(lambda: streams.states()["websocket"].clients == 6)
@@ -78,10 +84,7 @@ def test_clients_that_never_read_cost_no_memory_and_nobody_else_waits(served, ca
 def test_a_client_that_takes_nothing_is_cut_off(served, monkeypatch) -> None:
     streams, port = served
     monkeypatch.setattr(websocket, "STALL_S", 0.2)
-    with socket.socket() as silent:
-        silent.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        silent.connect(("127.0.0.1", port))
-        silent.sendall(handshake(port))
+    with silent_client(port):
         wait_until(lambda: streams.states()["websocket"].clients == 1)
 
         def gone() -> bool:
@@ -95,10 +98,7 @@ def test_clients_that_do_not_read_hold_up_no_end(served, capfd) -> None:
     streams, port = served
     with ExitStack() as stack:
         for _ in range(5):
-            silent = stack.enter_context(socket.socket())
-            silent.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-            silent.connect(("127.0.0.1", port))
-            silent.sendall(handshake(port))
+            stack.enter_context(silent_client(port))
         wait_until(lambda: streams.states()["websocket"].clients == 5)
         for _ in range(10):  # more than the system buffers
             play(streams, SCENES)
