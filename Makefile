@@ -18,7 +18,7 @@ run: setup
 	$(BIN)/python launcher.py $(ARGS)
 
 test: setup debian browser
-	@if command -v xvfb-run >/dev/null; then $(XVFB) $(BIN)/python -m pytest $(ARGS); else $(BIN)/python -m pytest $(ARGS); fi
+	@$(if $(shell command -v xvfb-run),$(XVFB)) $(BIN)/python -m pytest -n auto $(ARGS)
 
 check: setup
 	@failed=0; for tool in "ruff check ." "ruff format --check ." pyright; do \
