@@ -8,6 +8,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from digit.errors import command_line
+
 DESCRIPTION = "Digit Live: two interacting hands, in 3D, live from one ordinary webcam."
 EPILOG = (
     "Without a source: the camera last chosen in the window, at first camera 0; with no camera the sample clip. "
@@ -115,25 +117,13 @@ def _between(kind: type[int] | type[float], low: float, high: float = 1e6) -> Ca
     return read
 
 
+@command_line
 def main(argv: list[str] | None = None) -> int:
     """Run the app with these arguments (default: the process's); returns the exit code."""
     arguments = parser().parse_args(argv)
-    from digit.errors import UserError
+    from demo.app import run
 
-    try:
-        from demo.app import run
-
-        return run(arguments)
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except OSError as error:  # such as a path that is too long or must not be looked into
-        if error.filename is None:
-            raise
-        print(f"error: Cannot use {error.filename} ({error.strerror}); check the path.", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        return 130
+    return run(arguments)
 
 
 if __name__ == "__main__":

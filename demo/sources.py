@@ -5,6 +5,7 @@ ends the iteration soon. A live source keeps the pace of its timestamps; any oth
 asked.
 """
 
+import math
 import os
 import threading
 from collections.abc import Iterable, Iterator
@@ -204,9 +205,13 @@ def _time_s(picture: av.VideoFrame, last_s: Fraction | None, step_s: Fraction) -
 
 
 def _upright(picture: av.VideoFrame) -> np.ndarray:
-    """RGB, turned as the phone that filmed it says."""
-    image = _rgb(picture)
-    return np.rot90(image, round(picture.rotation / 90) % 4) if picture.rotation else image
+    """RGB, turned as the phone that filmed it says, but not mirrored: that would make a left hand of a right one."""
+    image, matrix = _rgb(picture), picture.side_data.get("DISPLAYMATRIX")
+    if matrix is None:
+        return image
+    a, b, _, c, d = np.frombuffer(matrix, np.int32)[:5].tolist()  # (x, y) is shown at (ax + cy, bx + dy)
+    turned = math.atan2(-b, -a if a * d < b * c else a)
+    return np.rot90(image, round(turned / (math.pi / 2)) % 4)
 
 
 def _rgb(picture: av.VideoFrame) -> np.ndarray:

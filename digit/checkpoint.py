@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from digit.calibration import Calibration
-from digit.errors import UserError
+from digit.errors import UserError, command_line
 from digit.official import bare, official_from_ours, ours_from_official
 from digit.prediction import CROP_SIZE
 from digit.variants import find
@@ -290,7 +290,8 @@ def _some(names: Iterable[str]) -> str:
     return ", ".join(first[:NAMED]) + (", …" if len(first) > NAMED else "")
 
 
-def main(argv: list[str] | None = None) -> int:
+@command_line
+def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m digit.checkpoint", description="Weights files of Digit Live.")
     commands = parser.add_subparsers(dest="command", required=True)
     command = commands.add_parser("import", help="turn the authors' PyTorch checkpoint into our format")
@@ -299,18 +300,13 @@ def main(argv: list[str] | None = None) -> int:
     command = commands.add_parser("info", help="print metadata, parameters and sha256 as one line of JSON")
     command.add_argument("file", type=Path)
     args = parser.parse_args(argv)
-    try:
-        if args.command == "import":
-            recipe = {"imported_from": args.file.name, "sha256": sha256(args.file) if args.file.is_file() else ""}
-            save(args.out, load_official(args.file), recipe)
-            print(f"wrote {args.out}")
-        else:
-            parameters = sum(parameter.numel() for parameter in load(args.file).parameters())
-            print(json.dumps({**read_metadata(args.file), "parameters": parameters, "sha256": sha256(args.file)}))
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    return 0
+    if args.command == "import":
+        recipe = {"imported_from": args.file.name, "sha256": sha256(args.file) if args.file.is_file() else ""}
+        save(args.out, load_official(args.file), recipe)
+        print(f"wrote {args.out}")
+    else:
+        parameters = sum(parameter.numel() for parameter in load(args.file).parameters())
+        print(json.dumps({**read_metadata(args.file), "parameters": parameters, "sha256": sha256(args.file)}))
 
 
 if __name__ == "__main__":

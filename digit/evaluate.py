@@ -15,7 +15,7 @@ from typing import Any
 from tqdm import tqdm
 
 from digit.backends import load
-from digit.errors import UserError
+from digit.errors import UserError, command_line
 from digit.evaluation import command
 from digit.evaluation.annotations import read_annotations
 from digit.evaluation.clips import clip_paths, measure_clip, total_of_clips
@@ -23,18 +23,12 @@ from digit.evaluation.photographs import measure_landmarker, measure_network, su
 from digit.landmarker import Landmarker
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+@command_line
+def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command; the exit code is 2 after bad input."""
     options = _parser().parse_args(arguments)
-    try:
-        figures, text = _measured(options)
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        return 130
+    figures, text = _measured(options)
     print(json.dumps(figures) if options.json else text)
-    return 0
 
 
 def _measured(options: argparse.Namespace) -> tuple[dict[str, Any], str]:

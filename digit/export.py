@@ -22,7 +22,7 @@ import torch
 
 from digit import checkpoint
 from digit.backends.half import halved
-from digit.errors import UserError
+from digit.errors import UserError, command_line
 from digit.predict import PredictionTensors, Predictor
 from digit.prediction import CROP_SIZE
 from digit.skeleton import ROOTS
@@ -101,19 +101,15 @@ def export(weights: Path, out: Path, half: bool = False) -> dict[str, float]:
     return {name: float((ours.float() - theirs.float()).abs().max()) for name, ours, theirs in pairs}
 
 
-def main(argv: list[str] | None = None) -> int:
+@command_line
+def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m digit.export", description="A network for other runtimes.")
     parser.add_argument("weights", type=Path, help="a weights file of any variant")
     parser.add_argument("out", type=Path, help="OUT.onnx, or OUT.xml for OpenVINO")
     parser.add_argument("--half", action="store_true", help="the network's layers in float16")
     args = parser.parse_args(argv)
-    try:
-        differences = export(args.weights, args.out, args.half)
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    differences = export(args.weights, args.out, args.half)
     print(json.dumps({"wrote": str(args.out), "largest_difference_to_torch": differences}))
-    return 0
 
 
 if __name__ == "__main__":

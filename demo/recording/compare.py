@@ -20,7 +20,7 @@ from demo.recording.reader import Session, read_session
 from demo.recording.video import VideoWriter
 from demo.recording.writer import why_not
 from demo.records import Scene
-from digit.errors import UserError
+from digit.errors import UserError, command_line
 from digit.skeleton import JOINTS, WRIST
 
 
@@ -124,25 +124,19 @@ def said(comparison: Comparison) -> str:
     )
 
 
-def main(argv: list[str] | None = None) -> int:
+@command_line
+def main(argv: list[str] | None = None) -> None:
     """Run with these arguments (default: the process's); returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m demo.recording.compare", description="Compare two sessions.")
     parser.add_argument("sessions", nargs=2, type=Path, metavar="DIR", help="sessions of one video")
     parser.add_argument("--out", type=Path, metavar="FILE.mp4", help="write both overlays side by side")
     parser.add_argument("--json", action="store_true", help="print all figures as JSON")
     arguments = parser.parse_args(argv)
-    try:
-        a, b = (read_session(folder) for folder in arguments.sessions)
-        comparison = compare(a, b)
-        print(json.dumps(asdict(comparison)) if arguments.json else said(comparison))
-        if arguments.out:
-            write_side_by_side(a, b, arguments.out)
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        return 130
-    return 0
+    a, b = (read_session(folder) for folder in arguments.sessions)
+    comparison = compare(a, b)
+    print(json.dumps(asdict(comparison)) if arguments.json else said(comparison))
+    if arguments.out:
+        write_side_by_side(a, b, arguments.out)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import closing
@@ -26,7 +27,7 @@ from demo.recording.reader import Session, is_session, sessions_in
 from demo.recording.writer import WRITE_ERRORS, SessionWriter, why_not
 from demo.settings import OverlayOptions, Settings
 from demo.sources import open_source
-from digit.errors import UserError
+from digit.errors import UserError, command_line
 
 VIDEO_SUFFIXES = (".mp4", ".mkv", ".mov", ".avi", ".webm", ".m4v")
 OpenPipeline = Callable[[Settings, Tell], Pipeline]
@@ -165,11 +166,18 @@ def _on_cores(jobs: Sequence[Job], settings: Settings, workers: int | None) -> A
     workers = max(1, min(workers or len(cores), len(jobs) or 1))
     shares = [cores[n::workers] or cores for n in range(workers)]
     free = list(shares)
+    begun: list[subprocess.Popen[str]] = []
+    stopped = threading.Event()
+
+    def begin(process: "subprocess.Popen[str]") -> None:
+        begun.append(process)
+        if stopped.is_set():  # it came a moment after the others were stopped
+            process.terminate()
 
     def run(job: Job) -> str:
         share = free.pop()
         try:
-            return _in_process(job, settings, share)
+            return _in_process(job, settings, share, begin)
         finally:
             free.append(share)
 
@@ -179,20 +187,28 @@ def _on_cores(jobs: Sequence[Job], settings: Settings, workers: int | None) -> A
         for future in as_completed(running):
             yield running[future], future.result()
     finally:
-        pool.shutdown(wait=False, cancel_futures=True)  # Ctrl-C has reached the processes; none is to follow
+        pool.shutdown(wait=False, cancel_futures=True)
+        stopped.set()
+        for process in begun:  # a terminal's Ctrl-C has reached them, a signal to this process alone has not
+            process.terminate()
 
 
-def _in_process(job: Job, settings: Settings, cores: Sequence[int]) -> str:
-    """Redo one session in a process of its own; why it failed, or empty."""
+def _in_process(
+    job: Job, settings: Settings, cores: Sequence[int], begin: Callable[["subprocess.Popen[str]"], None]
+) -> str:
+    """Redo one session in a process of its own, which ``begin`` gets; why it failed, or empty."""
     told = json.dumps({"source": str(job.source), "target": str(job.target), "settings": settings_text(settings)})
     environment = os.environ | {"OMP_NUM_THREADS": str(len(cores)), "DIGIT_REDO_CORES": ",".join(map(str, cores))}
     root = str(Path(__file__).parents[2])
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH", "")]))
     command = [sys.executable, "-m", "demo.recording.redo"]
-    ended = subprocess.run(command, input=told, env=environment, capture_output=True, text=True, check=False)
-    if ended.returncode == 0:
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, env=environment, text=True) as process:
+        begin(process)
+        _, told_back = process.communicate(told)
+    if process.returncode == 0:
         return ""
-    last = (ended.stderr.strip().splitlines() or [f"it ended with code {ended.returncode}"])[-1]
+    last = (told_back.strip().splitlines() or [f"it ended with code {process.returncode}"])[-1]
     return last.removeprefix("error: ")
 
 
@@ -212,18 +228,14 @@ def settings_from_text(values: dict[str, Any]) -> Settings:
     return Settings(**read)
 
 
-def main() -> int:
+@command_line
+def main() -> None:
     """One job, told on stdin as JSON."""
     told = json.load(sys.stdin)
     cores = os.environ.get("DIGIT_REDO_CORES")
     if cores and hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {int(core) for core in cores.split(",")})
-    try:
-        redo(Job(Path(told["source"]), Path(told["target"])), settings_from_text(told["settings"]))
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    return 0
+    redo(Job(Path(told["source"]), Path(told["target"])), settings_from_text(told["settings"]))
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ import numpy as np
 from digit import checkpoint
 from digit.backends import check, exports, samples
 from digit.backends.rewrite import rewrite
-from digit.errors import UserError
+from digit.errors import UserError, command_line
 
 if TYPE_CHECKING:
     from digit.predict import Predictor
@@ -104,7 +104,8 @@ def _export(weights: Path, folder: Path, half: bool) -> None:
         raise UserError(f"The export cannot be written to {folder}: {error.strerror or error}.") from error
 
 
-def main(argv: list[str] | None = None) -> int:
+@command_line
+def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         prog="python -m digit.backends.export",
         description=__doc__,
@@ -114,17 +115,12 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("out", type=Path, nargs="?", help="the folder to write, or the weights to ship")
     parser.add_argument("--half", action="store_true", help="keep the IR's constants as float16")
     args = parser.parse_args(argv)
-    try:
-        if args.weights == "ship":
-            print(ship(args.out or checkpoint.weights_path("digit-lite")))
-        elif args.out is None:
-            raise UserError("Name a folder to write behind the weights.")
-        else:
-            _export(Path(args.weights), args.out, args.half)
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    return 0
+    if args.weights == "ship":
+        print(ship(args.out or checkpoint.weights_path("digit-lite")))
+    elif args.out is None:
+        raise UserError("Name a folder to write behind the weights.")
+    else:
+        _export(Path(args.weights), args.out, args.half)
 
 
 if __name__ == "__main__":

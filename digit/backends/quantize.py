@@ -24,7 +24,7 @@ from digit.backends.export import IR
 from digit.backends.openvino import OpenVinoSession
 from digit.backends.rewrite import take_small_crops
 from digit.backends.samples import Samples
-from digit.errors import UserError, first_line
+from digit.errors import UserError, command_line, first_line
 from digit.metrics import miou, part_confusion
 from digit.skeleton import PART_CLASSES, ROOTS
 
@@ -156,7 +156,8 @@ def post_training(
     )
 
 
-def main(argv: list[str] | None = None) -> int:
+@command_line
+def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         prog="python -m digit.backends.quantize",
         description=__doc__,
@@ -174,10 +175,8 @@ def main(argv: list[str] | None = None) -> int:
             _quantize(args.floats, args.out, samples.read("calibrate", args.unchecked), (), quick=True)
         else:
             print(int8_ir(args.floats, args.out))
-    except (UserError, OSError, RuntimeError) as error:  # what OpenVINO cannot read, or write
-        print(f"error: {first_line(error)}", file=sys.stderr)
-        return 2
-    return 0
+    except (OSError, RuntimeError) as error:  # what OpenVINO cannot read, or write
+        raise UserError(first_line(error)) from error
 
 
 if __name__ == "__main__":

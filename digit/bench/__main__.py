@@ -29,7 +29,7 @@ from digit.bench.loop import Loop
 from digit.bench.networks import Timing
 from digit.bench.profile import Profile
 from digit.bench.table import table
-from digit.errors import UserError
+from digit.errors import UserError, command_line
 
 SECTIONS = ("networks", "profile", "loop", "growth", "endurance")
 #: The fewest --frames that leave something to measure. Growth takes a third of them for each of its runs.
@@ -165,28 +165,25 @@ def _check(args: argparse.Namespace) -> None:
         raise UserError(f"{args.clip} has fewer than {in_clip} frames; give a longer one with --clip.")
 
 
+@command_line
 def main(argv: list[str] | None = None) -> int:
     args = parser().parse_args(argv)
     if args.streams:  # the app's own, so in a process of its own
         line = [sys.executable, "-m", "demo.streams.latency", *(["--json"] if args.json else [])]
         return subprocess.run(line, cwd=loop.ROOT, check=False).returncode
-    try:
-        _check(args)
-        report = measure(args)
-        out: Path | None = args.out
-        if out is None and args.only == SECTIONS:
-            name = re.sub(r"[^a-z0-9]+", "-", report.machine.lower()).strip("-")
-            out = loop.ROOT / "assets" / "benchmarks" / f"{name}.json"
-        if out is not None:
-            try:
-                out.parent.mkdir(parents=True, exist_ok=True)
-                out.write_text(json.dumps(asdict(report), indent=1) + "\n")
-            except OSError as error:
-                raise UserError(f"{out} cannot be written: {error.strerror}; name another with --out.") from error
-            _say(f"wrote {out}")
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    _check(args)
+    report = measure(args)
+    out: Path | None = args.out
+    if out is None and args.only == SECTIONS:
+        name = re.sub(r"[^a-z0-9]+", "-", report.machine.lower()).strip("-")
+        out = loop.ROOT / "assets" / "benchmarks" / f"{name}.json"
+    if out is not None:
+        try:
+            out.parent.mkdir(parents=True, exist_ok=True)
+            out.write_text(json.dumps(asdict(report), indent=1) + "\n")
+        except OSError as error:
+            raise UserError(f"{out} cannot be written: {error.strerror}; name another with --out.") from error
+        _say(f"wrote {out}")
     print(json.dumps(asdict(report)) if args.json else table(asdict(report)))
     return 0
 

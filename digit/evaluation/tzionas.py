@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from digit import interhand
-from digit.errors import UserError
+from digit.errors import UserError, command_line
 from digit.evaluation.protocol import MapSkeleton
 from digit.interhand import Index
 from digit.skeleton import JOINTS_PER_HAND, SIDES, SLOTS, WRIST
@@ -158,7 +158,8 @@ def load(path: Path) -> SkeletonMap:
     return skeleton_map.eval()
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+@command_line
+def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         prog="python -m digit.evaluation.tzionas", description="Learn to map one hand skeleton onto another."
     )
@@ -167,17 +168,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--split", default="train", help="which split of both (default: train)")
     parser.add_argument("--out", type=Path, required=True, help="file for the map")
     options = parser.parse_args(arguments)
-    try:
-        source, target = (interhand.read(folder, options.split) for folder in (options.source, options.target))
-        skeleton_map, errors = fit(source, target)
-        save(options.out, skeleton_map)
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        return 130
+    source, target = (interhand.read(folder, options.split) for folder in (options.source, options.target))
+    skeleton_map, errors = fit(source, target)
+    save(options.out, skeleton_map)
     print("held-out joint error: " + ", ".join(f"{side} {error:.2f} mm" for side, error in errors.items()))
-    return 0
 
 
 if __name__ == "__main__":

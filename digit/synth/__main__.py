@@ -8,12 +8,13 @@ import argparse
 import sys
 from pathlib import Path
 
-from digit.errors import UserError
+from digit.errors import UserError, command_line
 from digit.options import positive, whole
 from digit.synth.components import COMPONENTS, KINDS
 
 
-def main(argv: list[str] | None = None) -> int:
+@command_line
+def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m digit.synth", description=__doc__)
     task = parser.add_mutually_exclusive_group(required=True)
     task.add_argument("--out", type=Path, help="folder to write; an unfinished set is continued")
@@ -66,13 +67,8 @@ def main(argv: list[str] | None = None) -> int:
             write_clips(args.out, args.count, args.seed, args.clips)
         else:
             _write(args.out, args.count, args.seed, args.shard, args.ray, args.preview, frozenset(args.without))
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("Stopped; run the same command again to go on.", file=sys.stderr)
-        return 130
-    return 0
+    except KeyboardInterrupt as interrupt:
+        raise KeyboardInterrupt("Stopped; run the same command again to go on.") from interrupt
 
 
 def _judge(count: int, seed: int, like: Path | None) -> None:

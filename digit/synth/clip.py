@@ -13,7 +13,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from digit.errors import UserError
+from digit.errors import command_line
 from digit.geometry import intrinsics_from_fov
 from digit.synth import hand_model
 from digit.synth.appearance import Look, linear, sample_look, shade_gaps
@@ -94,18 +94,14 @@ _KEYS: dict[str, tuple[Key, ...]] = {
 }
 
 
-def main(argv: list[str] | None = None) -> int:
+@command_line
+def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m digit.synth.clip", description=__doc__)
     parser.add_argument("--out", type=Path, required=True, help="MP4 file to write")
     parser.add_argument("--seconds", type=float, default=SECONDS, help="length; the same motion, faster or slower")
     parser.add_argument("--seed", type=int, default=3, help="hand shape, fine motion and noise")
     args = parser.parse_args(argv)
-    try:
-        write_clip(args.out, args.seconds, args.seed)
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    return 0
+    write_clip(args.out, args.seconds, args.seed)
 
 
 def write_clip(path: Path, seconds: float = SECONDS, seed: int = 3) -> None:

@@ -17,7 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from digit.errors import UserError
+from digit.errors import UserError, command_line
 from digit.options import amount, positive, whole
 from digit.variants import BACKBONES, VARIANTS, find
 
@@ -25,26 +25,17 @@ if TYPE_CHECKING:
     from digit.training.recipe import Recipe
 
 
-def main(argv: list[str] | None = None) -> int:
+@command_line
+def main(argv: list[str] | None = None) -> None:
     args = arguments().parse_args(argv)
-    try:
-        from digit.training.train import Run, Stopped, train
+    from digit.training.train import Run, train
 
-        variant = find(args.variant, args.backbone).name
-        given: dict[str, Any] = {name: getattr(args, name) for name in Run.__slots__ if hasattr(args, name)}
-        given |= {"variant": variant, "recipe": recipe(args), "data": tuple(args.data)}
-        run = Run(**given)
-        try:
-            weights = train(run)
-        except (Stopped, KeyboardInterrupt):
-            print("Stopped; run the same command again to go on from the last checkpoint.", file=sys.stderr)
-            return 130
-        if args.export is not None:
-            _export(weights, args.export)
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    return 0
+    variant = find(args.variant, args.backbone).name
+    given: dict[str, Any] = {name: getattr(args, name) for name in Run.__slots__ if hasattr(args, name)}
+    given |= {"variant": variant, "recipe": recipe(args), "data": tuple(args.data)}
+    weights = train(Run(**given))
+    if args.export is not None:
+        _export(weights, args.export)
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -93,8 +84,8 @@ def arguments() -> argparse.ArgumentParser:
     machine.add_argument("--micro-batch", type=positive, help="samples at once (default: a process's whole share)")
     machine.add_argument("--threads", type=positive, default=2)
     machine.add_argument("--workers", type=whole, default=1, help="processes that load or render")
-    machine.add_argument("--checkpoint-every", dest="checkpoint_every_s", type=float, default=180.0, metavar="S")
-    machine.add_argument("--validate-every", dest="validate_every_s", type=float, default=900.0, metavar="S")
+    machine.add_argument("--checkpoint-every", dest="checkpoint_every_s", type=amount, default=180.0, metavar="S")
+    machine.add_argument("--validate-every", dest="validate_every_s", type=amount, default=900.0, metavar="S")
     machine.add_argument("--no-curves", dest="curves", action="store_false", help="do without TensorBoard")
     parser.add_argument("--export", type=Path, metavar="FILE", help="also write the final weights in half precision")
     return parser

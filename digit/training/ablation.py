@@ -23,7 +23,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from digit.errors import UserError
+from digit.errors import UserError, command_line
 from digit.options import amount, positive, whole
 from digit.training.ablation_table import ROWS, Cell, Row, markdown, summary
 
@@ -251,21 +251,11 @@ def arguments() -> argparse.ArgumentParser:
     return parser
 
 
-def main(argv: list[str] | None = None) -> int:
+@command_line
+def main(argv: list[str] | None = None) -> None:
     given = vars(arguments().parse_args(argv))
     given["budget_min"], given["data"] = given.pop("budget"), tuple(given["data"])
-    try:
-        from digit.training.train import Stopped
-
-        try:
-            print(ablate(Ablation(**given)))
-        except (Stopped, KeyboardInterrupt):
-            print("Stopped; run the same command again to go on.", file=sys.stderr)
-            return 130
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    return 0
+    print(ablate(Ablation(**given)))
 
 
 if __name__ == "__main__":

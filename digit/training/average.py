@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from digit import checkpoint
-from digit.errors import UserError
+from digit.errors import UserError, command_line
 
 
 def average(before: Path, after: Path, out: Path, share: float = 0.5) -> None:
@@ -34,7 +34,8 @@ def average(before: Path, after: Path, out: Path, share: float = 0.5) -> None:
     checkpoint.save(out, network, recipe, half=True, model=metadata[0]["model"])
 
 
-def main(argv: list[str] | None = None) -> int:
+@command_line
+def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         prog="python -m digit.training.average",
         description=__doc__,
@@ -45,12 +46,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, required=True, metavar="FILE")
     parser.add_argument("--share", type=_share, default=0.5, help="of the second one (default 0.5)")
     args = parser.parse_args(argv)
-    try:
-        average(args.before, args.after, args.out, args.share)
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    return 0
+    average(args.before, args.after, args.out, args.share)
 
 
 def _share(text: str) -> float:

@@ -24,7 +24,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from digit import checkpoint
 from digit.calibration import WITHIN, Calibration
-from digit.errors import UserError
+from digit.errors import UserError, command_line
 from digit.predict import decode, hand_sizes, joint_probability, presence_probability, takes_prior
 from digit.prediction import CROP_SIZE
 from digit.skeleton import JOINTS_PER_HAND
@@ -251,7 +251,8 @@ def calibrate(
     return fitted, *report({name: crops.half(1) for name, crops in said.items()}, fitted)
 
 
-def main(argv: list[str] | None = None) -> int:
+@command_line
+def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         prog="python -m digit.training.calibration",
         description=__doc__,
@@ -264,16 +265,11 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--dry-run", action="store_true", help="leave the weights file as it is")
     args = parser.parse_args(argv)
     weights = args.weights or checkpoint.weights_path("digit-lite")
-    try:
-        fitted, figures, curves = calibrate(weights, args.data, args.count)
-        plot(curves, args.plot or weights.with_suffix(".reliability.png"))
-        if not args.dry_run:
-            checkpoint.write_calibration(weights, fitted)
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    fitted, figures, curves = calibrate(weights, args.data, args.count)
+    plot(curves, args.plot or weights.with_suffix(".reliability.png"))
+    if not args.dry_run:
+        checkpoint.write_calibration(weights, fitted)
     print(json.dumps({"calibration": fitted.as_dict(), **figures}, indent=1))
-    return 0
 
 
 if __name__ == "__main__":

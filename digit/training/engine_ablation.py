@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from digit.errors import UserError
+from digit.errors import UserError, command_line
 from digit.options import amount, positive, whole
 from digit.synth.components import COMPONENTS
 from digit.training.ablation import read, write
@@ -257,20 +257,10 @@ def arguments() -> argparse.ArgumentParser:
     return parser
 
 
-def main(argv: list[str] | None = None) -> int:
+@command_line
+def main(argv: list[str] | None = None) -> None:
     given = vars(arguments().parse_args(argv))
-    try:
-        from digit.training.train import Stopped
-
-        try:
-            print(ablate(EngineAblation(**given)))
-        except (Stopped, KeyboardInterrupt):
-            print("Stopped; run the same command again to go on.", file=sys.stderr)
-            return 130
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    return 0
+    print(ablate(EngineAblation(**given)))
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ import numpy as np
 from digit import follower
 from digit.backends import exports
 from digit.backends.quantize import post_training
-from digit.errors import UserError
+from digit.errors import command_line
 from digit.interhand import Sample, read_picture
 from digit.landmarker import model_file, sha256
 from digit.skeleton import JOINTS_PER_HAND
@@ -109,7 +109,8 @@ def _answers(model: Any, images: np.ndarray) -> tuple[np.ndarray, ...]:
     return joints, present[:, 0], right[:, 0], 1000 * world.reshape(-1, JOINTS_PER_HAND, 3)
 
 
-def main(argv: list[str] | None = None) -> int:
+@command_line
+def main(argv: list[str] | None = None) -> None:
     """Returns the exit code."""
     parser = argparse.ArgumentParser(
         prog="python -m digit.training.landmarks_int8",
@@ -121,21 +122,16 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--pictures", type=int, default=PICTURES, help=f"of each (default {PICTURES})")
     parser.add_argument("--out", type=Path, default=follower.INT8, help="folder to write (default: in assets)")
     args = parser.parse_args(argv)
-    try:
-        import openvino
+    import openvino
 
-        task = model_file()
-        ints = quantized(task, squares(args.data, args.pictures, seed=0))
-        with tempfile.TemporaryDirectory() as scratch:
-            openvino.save_model(ints, Path(scratch) / follower.IR, compress_to_fp16=True)
-            exports.replace(args.out, Path(scratch), sha256(follower.network_of(task)))
-        if args.check:
-            floats = follower.float_model(follower.network_of(task))
-            print(moved(floats, ints, squares(args.check, args.pictures, seed=1)))
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    return 0
+    task = model_file()
+    ints = quantized(task, squares(args.data, args.pictures, seed=0))
+    with tempfile.TemporaryDirectory() as scratch:
+        openvino.save_model(ints, Path(scratch) / follower.IR, compress_to_fp16=True)
+        exports.replace(args.out, Path(scratch), sha256(follower.network_of(task)))
+    if args.check:
+        floats = follower.float_model(follower.network_of(task))
+        print(moved(floats, ints, squares(args.check, args.pictures, seed=1)))
 
 
 if __name__ == "__main__":

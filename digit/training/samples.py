@@ -17,7 +17,7 @@ from digit import checkpoint
 from digit.backends import exports
 from digit.backends.quantize import accuracy, comparison
 from digit.backends.samples import PATH, Samples, write
-from digit.errors import UserError
+from digit.errors import UserError, command_line
 from digit.interhand import Sample
 from digit.skeleton import ROOTS
 from digit.training.augment import WEBCAM, Crop, draw_warp
@@ -71,24 +71,20 @@ def _mm_per_px(sample: Sample, crop: Crop) -> float:
     return float(np.sqrt((mm**2).sum() / max((px**2).sum(), 1e-9)))
 
 
-def main(argv: list[str] | None = None) -> int:
+@command_line
+def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m digit.training.samples", description=__doc__)
     parser.add_argument("--calibrate", type=Path, help="a set that the network learns from; without it only measure")
     parser.add_argument("--check", type=Path, required=True, help="a set that it does not learn from")
     parser.add_argument("--count", type=int, default=96, help="crops of each (default 96)")
     args = parser.parse_args(argv)
-    try:
-        check = draw(args.check, args.count, augment=False, seed=4)
-        if args.calibrate is None:
-            print(cost_of_int8(check))
-            return 0
-        calibrate = draw(args.calibrate, args.count, augment=False, seed=3)
-        write(PATH, calibrate, check, JPEG_QUALITY)
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    check = draw(args.check, args.count, augment=False, seed=4)
+    if args.calibrate is None:
+        print(cost_of_int8(check))
+        return
+    calibrate = draw(args.calibrate, args.count, augment=False, seed=3)
+    write(PATH, calibrate, check, JPEG_QUALITY)
     print(f"wrote {PATH}: {PATH.stat().st_size / 1e6:.1f} MB")
-    return 0
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ import numpy as np
 from tqdm import tqdm
 
 from digit import interhand
-from digit.errors import UserError
+from digit.errors import UserError, command_line
 from digit.interhand import read_picture
 from digit.landmarker import Landmarker, prior_from_hands
 
@@ -103,20 +103,16 @@ def _priors(images: Sequence[Path]) -> Iterator[np.ndarray]:
             yield prior_from_hands(landmarker(read_picture(image)), _AS_IT_IS)
 
 
-def main(argv: list[str] | None = None) -> int:
+@command_line
+def main(argv: list[str] | None = None) -> None:
     """Returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m digit.training.seen", description="MediaPipe's hands on a set.")
     parser.add_argument("folders", type=Path, nargs="+", metavar="DIR", help="sets in InterHand2.6M's layout")
     parser.add_argument("--split", default="train", choices=interhand.SPLITS)
     parser.add_argument("--workers", type=int, default=2, help="processes (default 2)")
     args = parser.parse_args(argv)
-    try:
-        for folder in args.folders:
-            print(f"{folder}: {write(folder, args.split, max(1, args.workers))} pictures")
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    return 0
+    for folder in args.folders:
+        print(f"{folder}: {write(folder, args.split, max(1, args.workers))} pictures")
 
 
 if __name__ == "__main__":

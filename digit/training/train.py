@@ -71,7 +71,7 @@ class Run:
     curves: bool = True
 
 
-class Stopped(Exception):
+class Stopped(KeyboardInterrupt):
     """The run was told to stop and has written its checkpoint."""
 
 
@@ -143,7 +143,7 @@ def train(run: Run) -> Path:
                 if process.first and (clock.checkpoint_due() or last or stop):
                     _save(run, learner)
                 if stop and not last:
-                    raise Stopped
+                    raise Stopped("Stopped; run the same command again to go on.")
                 if judged and (clock.validation_due() or last):
                     scores, picture = validate(
                         learner.best, judged, size=run.size, precision=run.precision, device=process.device

@@ -61,6 +61,28 @@ def test_colours_are_those_of_ffmpeg(tmp_path: Path, width: int) -> None:
     assert np.abs(frame.image.astype(int) - expected).max() <= 3
 
 
+@pytest.mark.parametrize("turn", [(1, 0, 0, 1), (0, 1, -1, 0), (-1, 0, 0, -1), (0, -1, 1, 0)])
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_upright_as_the_file_says_but_never_mirrored(
+    tmp_path: Path, turn: tuple[int, int, int, int], mirrored: bool
+) -> None:
+    """The file's matrix shows (x, y) at (ax + cy, bx + dy); a mirrored one shows the upright picture mirrored."""
+    a, b, c, d = turn
+    path = write_clip(tmp_path / "turned.mp4", two_hands(1))
+    (filmed,) = read(Video(path, live=False))
+    start = path.read_bytes().index(b"tkhd") + 44  # ISO/IEC 14496-12, 8.3.2
+    matrix = [-a if mirrored else a, b, 0, -c if mirrored else c, d, 0, 0, 0, 1 << 14]
+    with path.open("r+b") as file:
+        file.seek(start)
+        file.write(struct.pack(">9i", *(value << 16 for value in matrix)))
+    (upright,) = read(Video(path, live=False))
+    y, x = np.mgrid[: filmed.image.shape[0], : filmed.image.shape[1]]
+    shown_x, shown_y = a * x + c * y, b * x + d * y
+    expected = np.empty((np.ptp(shown_y) + 1, np.ptp(shown_x) + 1, 3), np.uint8)
+    expected[shown_y - shown_y.min(), shown_x - shown_x.min()] = filmed.image
+    assert np.array_equal(upright.image, expected)
+
+
 @pytest.mark.parametrize("suffix", [".avi", ".mkv", ".ts"])
 def test_truncated_video_gives_its_frames_and_says_so(tmp_path: Path, suffix: str) -> None:
     cut = truncated(write_clip(tmp_path / f"clip{suffix}", two_hands(40)), 0.5)

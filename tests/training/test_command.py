@@ -52,7 +52,16 @@ def test_a_bad_command_is_one_sentence(
 
 @pytest.mark.parametrize(
     "options",
-    [["--size", "100"], ["--batch", "0"], ["--synth"], ["--workers", "-1"], ["--seed", "-1"], ["--rate", "-1"]],
+    [
+        ["--size", "100"],
+        ["--batch", "0"],
+        ["--synth"],
+        ["--workers", "-1"],
+        ["--seed", "-1"],
+        ["--rate", "-1"],
+        ["--checkpoint-every", "-1"],
+        ["--validate-every", "nan"],
+    ],
 )
 def test_a_bad_option_exits_2(options: list[str]) -> None:
     with pytest.raises(SystemExit) as stop:

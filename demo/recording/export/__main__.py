@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from demo.recording.export import EXPORTS, export
 from demo.recording.reader import read_session
-from digit.errors import UserError
+from digit.errors import command_line
 
 
 def parser() -> argparse.ArgumentParser:
@@ -30,24 +30,18 @@ def parser() -> argparse.ArgumentParser:
     return parser
 
 
-def main(argv: list[str] | None = None) -> int:
+@command_line
+def main(argv: list[str] | None = None) -> None:
     """Run with these arguments (default: the process's); returns the exit code."""
     arguments = parser().parse_args(argv)
-    try:
-        session = read_session(arguments.session.resolve())
-        target = (arguments.out or EXPORTS[arguments.to].file_of(session, arguments.to)).resolve()
-        if not session.ended or len(session) < session.info.rows:
-            name, rows = session.folder.name, len(session)
-            print(f"note: The session {name} breaks off after {rows} frames; these are exported.", file=sys.stderr)
-        with tqdm(total=1000, desc=target.name, bar_format="{desc}: {percentage:3.0f}%|{bar}|") as bar:
-            export(session, arguments.to, target, lambda share: _show(bar, share))
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        return 130
+    session = read_session(arguments.session.resolve())
+    target = (arguments.out or EXPORTS[arguments.to].file_of(session, arguments.to)).resolve()
+    if not session.ended or len(session) < session.info.rows:
+        name, rows = session.folder.name, len(session)
+        print(f"note: The session {name} breaks off after {rows} frames; these are exported.", file=sys.stderr)
+    with tqdm(total=1000, desc=target.name, bar_format="{desc}: {percentage:3.0f}%|{bar}|") as bar:
+        export(session, arguments.to, target, lambda share: _show(bar, share))
     print(target)
-    return 0
 
 
 def _show(bar: "tqdm[Any]", share: float) -> None:

@@ -4,6 +4,7 @@ import json
 import shutil
 import sys
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -159,6 +160,23 @@ def test_no_session_is_begun_after_ctrl_c(tmp_path: Path, monkeypatch: pytest.Mo
     assert begun == ["a", "b"]
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="a script stands for Python")
+def test_sessions_under_way_are_stopped_with_the_redo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    python, under_way = tmp_path / "python", tmp_path / "slow"
+    python.write_text(f'#!/bin/sh\nread told; case "$told" in *slow*) touch {under_way}; exec sleep 600;; esac\n')
+    python.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(python))
+    threads = set(threading.enumerate())
+    results = redo_module._on_cores([Job(tmp_path / name, tmp_path / "out") for name in ("a", "slow")], Settings(), 1)
+    assert next(results)[1] == ""
+    while not under_way.exists():
+        time.sleep(0.01)
+    results.close()  # as an exception does that ends the loop over it
+    for thread in set(threading.enumerate()) - threads:
+        thread.join(20)
+        assert not thread.is_alive()
+
+
 def test_settings_travel_as_text() -> None:
     settings = Settings(weights=Path("a b"), streams=("udp:1",), focal_px=3.5)
     assert settings_from_text(json.loads(json.dumps(settings_text(settings)))) == settings
@@ -171,7 +189,7 @@ def test_many_are_redone_and_one_failure_stays_alone(tmp_path: Path, monkeypatch
 
     broken = {"b"}
 
-    def in_thread(job: Job, settings: Settings, cores: object) -> str:
+    def in_thread(job: Job, settings: Settings, *_: object) -> str:
         if job.source.name in broken:
             return "it broke"
         redo(job, settings, colour_pipeline)
