@@ -6,7 +6,7 @@ the network then misses the joints by a quarter of the hand's size, in their own
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -22,7 +22,17 @@ from digit.geometry import (
     unproject,
 )
 from digit.prediction import Prediction
-from digit.skeleton import BACKGROUND, FIRST_PART, JOINTS_PER_HAND, PARTS_PER_HAND, SIDES, SLOTS, WRIST, mirrored_parts
+from digit.skeleton import (
+    BACKGROUND,
+    FIRST_PART,
+    JOINTS_PER_HAND,
+    PARTS_PER_HAND,
+    SIDES,
+    SLOTS,
+    WRIST,
+    mirrored_joints,
+    mirrored_parts,
+)
 
 #: No probability counts as nearer to 0 than this.
 _LEAST = 1e-6
@@ -93,6 +103,22 @@ def joined(seen: Sequence[tuple[Prediction, np.ndarray]], image_from_crop: np.nd
         array.flags.writeable = False
     own_crops = (SeenCrop(at, hand.part_labels) for hand, (_, at) in zip(hands, seen, strict=True))
     return Answer(answer, tuple(own_crops))
+
+
+def with_sides_swapped(answer: Answer) -> Answer:
+    """The same hands under the other names."""
+    joints, parts = mirrored_joints(), mirrored_parts().astype(np.uint8)
+    own_crops = (replace(seen, part_labels=parts[seen.part_labels]) for seen in reversed(answer.own_crops))
+    prediction = answer.prediction
+    prediction = replace(
+        prediction,
+        joints_2p5d=prediction.joints_2p5d[joints],
+        confidence=prediction.confidence[joints],
+        part_labels=parts[prediction.part_labels],
+        handedness=prediction.handedness[::-1],
+        root_depth_mm=-prediction.root_depth_mm,
+    )
+    return Answer(prediction, tuple(own_crops))
 
 
 def turned_depths(

@@ -38,9 +38,15 @@ KEPT, SUREST = 15.0, 4.0
 #: says less, as it errs in many in a row. Chosen with `KEPT` on rendered clips (seeds 21, 22 and 32, the table in
 #: `assets/digit-lite.history.md`).
 FIRST_NAMED, NAMED = 1.5, 0.45
-#: Log-odds beyond which other names are believed to be the right ones. On rendered clips hands change places half as
-#: often with this as with 1, and have their names in 0.4 % fewer frames (seeds 22, 32, 52, the same table).
-RENAMED_AT = 1.6
+#: Log-odds beyond which other names are believed to be the right ones: the higher, the more seldom hands change them,
+#: and the later wrong ones are put right (the last table in `assets/digit-lite.history.md`).
+RENAMED_AT = 2.4
+#: Log-odds for or against the names, at most, of an answer that no landmarks were told to. Landmarks of hands that rub
+#: often have the wrong names, and the network mostly repeats them: of the wash clips' frames it names 79 % rightly when
+#: told and 87 % when not, of rendered clips as many.
+UNPROMPTED = 2.0
+#: Names of such log-odds are sure: they need a witness more seldom.
+SURE_NAMES = 3.0
 #: Log-odds by which names are likelier to be right than this filter says: confidences times that probability then have
 #: the least Brier score on rendered clips (seeds 22, 32, 52; the table in `assets/digit-lite.history.md`).
 CAREFUL = 0.5
@@ -81,12 +87,26 @@ class Handedness:
         self._crossed = False  # the network's names are the other way round
         self._double: int | None = None
 
-    def __call__(self, joints_px: np.ndarray, handedness: np.ndarray, confidence: np.ndarray) -> Decision:
-        """Decide on joints (42, 2) in image pixels, probabilities (2,) of right and left and confidence (42,)."""
+    @property
+    def sure(self) -> bool:
+        """Whether the names are known well."""
+        return self._odds >= SURE_NAMES
+
+    def __call__(
+        self,
+        joints_px: np.ndarray,
+        handedness: np.ndarray,
+        confidence: np.ndarray,
+        witness_px: np.ndarray | None = None,
+    ) -> Decision:
+        """Decide on joints (42, 2) in image pixels, probabilities (2,) of right and left and confidence (42,).
+
+        ``witness_px`` (42, 2) are the joints of both hands as the network sees them that no landmarks were told to.
+        """
         joints_px, certain = joints_px.reshape(2, JOINTS_PER_HAND, 2), mean_confidence(confidence)
         handedness = np.where(certain < IMPROBABLE_AT, 0.0, handedness)
         seen = handedness >= 0.5
-        self._name(self._kept(joints_px, seen))
+        self._name(self._kept(joints_px, seen), 0.0 if witness_px is None else witness(joints_px, witness_px))
         if self._crossed:
             joints_px, handedness, certain = joints_px[::-1], handedness[::-1], certain[::-1]
         self._believe(np.where(~self._present & (certain < NOTHING_AT), 0.0, handedness), joints_px)
@@ -99,19 +119,19 @@ class Handedness:
         self._joints_px = np.where(placed[:, None, None], joints_px, kept_px)
         return Decision(self._crossed, shown, 1 / (1 + exp(-self._odds - CAREFUL)))
 
-    def _name(self, link: float | None) -> None:
+    def _name(self, link: float | None, witness: float) -> None:
         """Decide on the names: the forward algorithm (Rabiner 1989, III A) for two states.
 
         The network has the names right, or the other way round. ``link`` is the log-odds that its hands lie where those
         of the same name were, and so carries what was known of the names over to its own; that it is mostly right
-        (`NAMED`) comes to it. A frame whose hands cannot be told (None) changes nothing.
+        (`NAMED`) comes to it, and what a ``witness`` says. A frame whose hands cannot be told (None) changes nothing.
         """
         if not self._present.any():
             self._odds, self._crossed = FIRST_NAMED, False
         if link is None:
             return
         crossed = link < 0
-        right = 2 * atanh(tanh(self._odds / 2) * tanh(link / 2)) + NAMED
+        right = 2 * atanh(tanh(self._odds / 2) * tanh(link / 2)) + NAMED + witness
         self._odds = -right if crossed else right
         if self._odds < -RENAMED_AT:
             self._odds, crossed = -self._odds, not crossed
@@ -172,6 +192,11 @@ def kept(joints_px: np.ndarray, last_px: np.ndarray, seen: np.ndarray) -> float:
     from_middle_px = joints_px - last_px.mean(axis=0)
     now_px = np.subtract(*joints_px) if seen.all() else 2 * (from_middle_px[0] if seen[0] else -from_middle_px[1])
     return float((now_px * np.subtract(*last_px)).sum(axis=-1).mean()) / size_px**2
+
+
+def witness(joints_px: np.ndarray, witness_px: np.ndarray) -> float:
+    """Log-odds that two hands (2, 21, 2) have their right names, by those that a witness (42, 2) gives them."""
+    return UNPROMPTED * tanh(KEPT * kept(witness_px.reshape(joints_px.shape), joints_px, np.ones(2, bool)) / 2)
 
 
 def onto(joints_px: np.ndarray) -> bool:

@@ -24,8 +24,8 @@ from typing import Literal, Protocol
 import cv2
 import numpy as np
 
-from demo.apart import Answer, Look, answer_of, inside
-from demo.approach import Ahead, Approached, Approaching, InTurn, Standing
+from demo.apart import Answer, Look, answer_of, inside, with_sides_swapped
+from demo.approach import Ahead, Approached, Approaching, InTurn, Standing, agreed
 from demo.crop import bbox_from_parts, cut, whole_frame_bbox
 from demo.detector import BackgroundDetector, Guess, LateDetector, PromptDetector, open_detector
 from demo.handedness import Handedness, mean_confidence
@@ -39,19 +39,20 @@ from digit.geometry import apply_affine, invert_affine
 from digit.landmarker import prior_from_hands
 from digit.prediction import Prediction, Prior
 from digit.recall import recall
-from digit.skeleton import JOINTS_PER_HAND, SIDES, SLOTS, mirrored_joints, mirrored_parts
+from digit.skeleton import JOINTS_PER_HAND, SIDES, SLOTS, mirrored_joints
 
 CropOrigin = Literal["track", "detector", "segmentation", "none"]
 Tell = Callable[[str], None]
 
 _HANDS: tuple[tuple[Side, slice], ...] = (("right", SLOTS["right"]), ("left", SLOTS["left"]))
 
-#: A hand that is tracked well lies so near to the landmarker's on average, in hand sizes. Most do within 0.05.
-AGREED_AT = 0.15
 #: Frames that are approached while the network works on one: a look takes longer than a frame, but few frames need one.
 AHEAD = 2
 #: Frames that the network has, one of them waiting. On rendered clips two do as well as one (`digit-lite.history.md`).
 UNDERWAY = 2
+#: Of two hands in one crop, told of by the landmarker, the network is asked every so many frames without being told:
+#: with names that are not sure, and with sure ones. What it is told of names it mostly repeats, right or wrong.
+ASKED_EVERY, SURE_ASKED_EVERY = 2, 6
 
 
 class Backend(Protocol):
@@ -93,6 +94,7 @@ class Underway:
     detections: tuple[Detection, ...]  # of the landmarker, where they stand in this frame
     prior: Prior | None  # those of them that were not lost, in the crop around all hands
     looks: tuple[Look, ...]  # what waits for the network: of one crop or of each hand's own; none without hands
+    unprompted: Callable[[], Prediction] | None = None  # waits for its answer to the one crop without the prior
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -120,6 +122,7 @@ class Pipeline:
         self._calm = False
         self._guesses: tuple[Guess, ...] = ()
         self._settled_ns = 0
+        self._prompted = 0  # frames since it was last asked without the prior
 
     @property
     def loaded(self) -> Loaded:
@@ -197,7 +200,20 @@ class Pipeline:
             given = [self._given(frame.image, square, approached.followed) for square in own] or [around]
         with timings.stage("predict"):  # only what the loop waits for counts, here and in `settle`
             looks = tuple(Look(one.image_from_crop, self.backend.start(one.crop, one.prior)) for one in given)
-        return Underway(frame, settings, timings, K, origin, around.image_from_crop, detections, around.prior, looks)
+            unprompted = self.backend.start(around.crop, None) if self._asks(around.prior, own) else None
+        return Underway(
+            frame, settings, timings, K, origin, around.image_from_crop, detections, around.prior, looks, unprompted
+        )
+
+    def _asks(self, prior: Prior | None, own: Sequence[np.ndarray]) -> bool:
+        """Whether this is a frame in which the network is asked without the prior as well."""
+        if own or len(self._guesses) < len(SIDES) or prior is None or not prior.any():
+            return False
+        self._prompted += 1
+        if self._prompted < (SURE_ASKED_EVERY if self._handedness.sure else ASKED_EVERY):
+            return False
+        self._prompted = 0
+        return True
 
     def _given(self, image: np.ndarray, bbox: np.ndarray, followed: Sequence[Detection]) -> Given:
         crop, image_from_crop = cut(image, bbox)
@@ -211,11 +227,15 @@ class Pipeline:
             return Settled(underway, None, np.zeros(2, bool))
         with underway.timings.stage("predict"):
             answer = answer_of(underway.looks, underway.image_from_crop, underway.K)
+            unprompted = None if underway.unprompted is None else underway.unprompted()
         with underway.timings.stage("track"):
             answer = replace(answer, prediction=self._recalled(answer.prediction, underway))
             prediction = answer.prediction
             joints_px = apply_affine(underway.image_from_crop, prediction.joints_2p5d[:, :2])
-            decision = self._handedness(joints_px, prediction.handedness, prediction.confidence)
+            witness_px = None
+            if unprompted is not None and (unprompted.handedness >= 0.5).all():
+                witness_px = apply_affine(underway.image_from_crop, unprompted.joints_2p5d[:, :2])
+            decision = self._handedness(joints_px, prediction.handedness, prediction.confidence, witness_px)
             if decision.swapped:
                 answer, joints_px = with_sides_swapped(answer), joints_px[mirrored_joints()]
                 prediction = answer.prediction
@@ -331,17 +351,6 @@ class Timings:
         self._ms[name] = self._ms.get(name, 0.0) + (perf_counter() - start) * 1000
 
 
-def agreed(detections: Sequence[Detection], hands_px: np.ndarray) -> bool:
-    """Whether the landmarker has these hands (N, 21, 2) and no others, whatever their sides."""
-    if len(detections) != len(hands_px) or not len(hands_px):
-        return False
-    apart = np.empty((len(hands_px), len(hands_px)))
-    for i, hand in enumerate(detections):
-        size_px = max(float(np.ptp(hand.joints_px, axis=0).max()), 1.0)
-        apart[i] = np.linalg.norm(hands_px - hand.joints_px, axis=-1).mean(axis=-1) / size_px
-    return bool((apart.diagonal() < AGREED_AT).all() or (apart[::-1].diagonal() < AGREED_AT).all())
-
-
 def doubted(hands: Sequence[Hand], named: float) -> tuple[Hand, ...]:
     """The hands with the confidence that their joints are right and their names, of that probability, are too.
 
@@ -351,22 +360,6 @@ def doubted(hands: Sequence[Hand], named: float) -> tuple[Hand, ...]:
     for confidence in confidences:
         confidence.flags.writeable = False
     return tuple(replace(hand, confidence=each) for hand, each in zip(hands, confidences, strict=True))
-
-
-def with_sides_swapped(answer: Answer) -> Answer:
-    """The same hands under the other names."""
-    joints, parts = mirrored_joints(), mirrored_parts().astype(np.uint8)
-    own_crops = (replace(seen, part_labels=parts[seen.part_labels]) for seen in reversed(answer.own_crops))
-    prediction = answer.prediction
-    prediction = replace(
-        prediction,
-        joints_2p5d=prediction.joints_2p5d[joints],
-        confidence=prediction.confidence[joints],
-        part_labels=parts[prediction.part_labels],
-        handedness=prediction.handedness[::-1],
-        root_depth_mm=-prediction.root_depth_mm,
-    )
-    return Answer(prediction, tuple(own_crops))
 
 
 def open_pipeline(settings: Settings, tell: Tell) -> Pipeline:

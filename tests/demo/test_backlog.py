@@ -200,7 +200,7 @@ def test_the_next_frame_waits_at_the_network_and_the_one_before_is_finished_mean
             return lambda: told.append("answer") or self(crop, prior)
 
     near = draw_hands(90, 160, right=(60, 45), left=(79, 45))  # hands apart would have a crop each
-    pipeline = Pipeline(Settings(), Told(), InTurn(ColourDetector()))
+    pipeline = Pipeline(Settings(prior=False), Told(), InTurn(ColourDetector()))  # and with a prior a witness at times
     for scene in pipeline.scenes(Frame(i, 33_000_000 * i, near) for i in range(3)):
         told.append(f"scene {scene.frame.index}")
     assert told == ["start", "start", "answer", "start", "scene 0", "answer", "scene 1", "answer", "scene 2"]

@@ -6,11 +6,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from demo.apart import Answer
-from demo.approach import FOLLOWED_WELL, LOOK_EVERY_ALONE, LOOK_EVERY_CALM, LOOK_EVERY_NO_PRIOR, InTurn
+from demo.apart import Answer, with_sides_swapped
+from demo.approach import FOLLOWED_WELL, LOOK_EVERY_ALONE, LOOK_EVERY_CALM, LOOK_EVERY_NO_PRIOR, InTurn, agreed
 from demo.detector import NOWHERE, Sighting, Whereabouts
 from demo.handedness import ENTER_FRAMES, LEAVE_FRAMES
-from demo.pipeline import Pipeline, agreed, with_sides_swapped
+from demo.pipeline import Pipeline
 from demo.prior import Carrier
 from demo.records import Frame, Scene, SeenCrop
 from demo.settings import Settings
@@ -20,6 +20,8 @@ from digit.skeleton import FIRST_PART, SIDES, SLOTS
 from tests.demo.scripted import ColourBackend, ColourDetector, draw_hands
 
 RIGHT, LEFT = (110.0, 90.0), (210.0, 80.0)
+#: So near to the right hand that both are in one crop.
+NEAR = (RIGHT[0] + 32, RIGHT[1])
 STEP_NS = 33_000_000
 
 
@@ -75,11 +77,11 @@ def test_each_of_two_hands_apart_is_looked_at_in_its_own_crop() -> None:
         assert prior is not None
         assert prior[SLOTS[at], 3].all() and prior[:, 3].sum() == 21
     for i in range(4, 10):
-        scene = pipeline(frame(i, right=RIGHT, left=(RIGHT[0] + 32, RIGHT[1])))
+        scene = pipeline(frame(i, right=RIGHT, left=NEAR))
     assert sides(scene) == ["right", "left"]
     looked = len(backend.priors)
-    pipeline(frame(10, right=RIGHT, left=(RIGHT[0] + 32, RIGHT[1])))
-    assert len(backend.priors) - looked == 1
+    pipeline(frame(10, right=RIGHT, left=NEAR))
+    assert sum(prior is not None for prior in backend.priors[looked:]) == 1
 
 
 def test_every_frame_is_answered_when_there_is_no_hand() -> None:

@@ -1,0 +1,76 @@
+"""Names that the network only repeats after the landmarker: it is asked without being told, too."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from demo.apart import Answer, with_sides_swapped
+from demo.approach import InTurn
+from demo.detector import NOWHERE, Sighting, Whereabouts
+from demo.pipeline import ASKED_EVERY, SURE_ASKED_EVERY, Pipeline
+from demo.records import Frame
+from demo.settings import Settings
+from digit.prediction import Prediction
+from tests.demo.scripted import ColourBackend, ColourDetector, draw_hands
+
+#: So near to each other that both are in one crop.
+RIGHT, NEAR = (110.0, 90.0), (142.0, 90.0)
+
+
+def frame(index: int, **centres: tuple[float, float]) -> Frame:
+    return Frame(index, index * 33_000_000 + 1, draw_hands(180, 320, **centres))
+
+
+def test_of_two_hands_in_one_crop_the_network_is_asked_now_and_then_without_the_landmarks() -> None:
+    backend = ColourBackend()
+    pipeline = Pipeline(Settings(), backend, InTurn(ColourDetector()))
+    asked = [0]
+    for i in range(40):
+        pipeline(frame(i, right=RIGHT, left=NEAR))
+        asked.append(len(backend.priors) - i - 1)
+    assert asked[ASKED_EVERY + 1] == 1  # names are young after the first frame with hands
+    assert asked[40] - asked[40 - SURE_ASKED_EVERY] == 1
+    assert sum(prior is None for prior in backend.priors) == asked[40]
+    looked = len(backend.priors)
+    for i in range(40, 80):
+        pipeline(frame(i, right=RIGHT))
+    assert len(backend.priors) - looked == 40
+    pipeline.settings = Settings(prior=False)
+    for i in range(80, 120):
+        pipeline(frame(i, right=RIGHT, left=NEAR))
+    assert len(backend.priors) - looked == 80
+
+
+class Misnaming(ColourDetector):
+    """Takes each hand for the other one."""
+
+    def __call__(self, frame: Frame, look: bool = True, near: Whereabouts = NOWHERE) -> Sighting | None:
+        seen = super().__call__(frame, look, near)
+        if seen is None:
+            return None
+        other = {"right": "left", "left": "right"}
+        return replace(seen, detections=tuple(replace(hand, side=other[hand.side]) for hand in seen.detections))
+
+
+class Credulous(ColourBackend):
+    """Names the hands as it is told."""
+
+    def __call__(self, crop: np.ndarray, prior: np.ndarray | None = None) -> Prediction:
+        prediction = super().__call__(crop, prior)
+        if prior is None or not prior[:, 3].all():
+            return prediction
+        told, seen = (
+            np.subtract(*joints.reshape(2, 21, -1)[..., :2].mean(axis=1)) for joints in (prior, prediction.joints_2p5d)
+        )
+        return with_sides_swapped(Answer(prediction)).prediction if told @ seen < 0 else prediction
+
+
+def test_names_that_the_network_only_repeats_after_the_landmarker_are_put_right() -> None:
+    pipeline = Pipeline(Settings(smooth=False), Credulous(), InTurn(Misnaming()))
+    places = []
+    for i in range(40):
+        hands = {hand.side: hand for hand in pipeline(frame(i, right=RIGHT, left=NEAR)).hands}
+        places.append(hands["right"].joints_px.mean(axis=0))
+    assert places[0] == pytest.approx(NEAR, abs=6)
+    assert places[-1] == pytest.approx(RIGHT, abs=6)
