@@ -92,21 +92,19 @@ class Handedness:
         """Whether the names are known well."""
         return self._odds >= SURE_NAMES
 
-    def __call__(
-        self,
-        joints_px: np.ndarray,
-        handedness: np.ndarray,
-        confidence: np.ndarray,
-        witness_px: np.ndarray | None = None,
-    ) -> Decision:
-        """Decide on joints (42, 2) in image pixels, probabilities (2,) of right and left and confidence (42,).
+    def hear(self, witness_px: np.ndarray) -> None:
+        """Let joints (42, 2) speak for or against the names of the last frame: both hands as a witness names them."""
+        if not np.isnan(self._joints_px).any():
+            same = kept(witness_px.reshape(self._joints_px.shape), self._joints_px, np.ones(2, bool))
+            self._odds += UNPROMPTED * tanh(KEPT * same / 2)
+            self._crossed ^= self._rename()
 
-        ``witness_px`` (42, 2) are the joints of both hands as the network sees them that no landmarks were told to.
-        """
+    def __call__(self, joints_px: np.ndarray, handedness: np.ndarray, confidence: np.ndarray) -> Decision:
+        """Decide on joints (42, 2) in image pixels, probabilities (2,) of right and left and confidence (42,)."""
         joints_px, certain = joints_px.reshape(2, JOINTS_PER_HAND, 2), mean_confidence(confidence)
         handedness = np.where(certain < IMPROBABLE_AT, 0.0, handedness)
         seen = handedness >= 0.5
-        self._name(self._kept(joints_px, seen), 0.0 if witness_px is None else witness(joints_px, witness_px))
+        self._name(self._kept(joints_px, seen))
         if self._crossed:
             joints_px, handedness, certain = joints_px[::-1], handedness[::-1], certain[::-1]
         self._believe(np.where(~self._present & (certain < NOTHING_AT), 0.0, handedness), joints_px)
@@ -119,26 +117,31 @@ class Handedness:
         self._joints_px = np.where(placed[:, None, None], joints_px, kept_px)
         return Decision(self._crossed, shown, 1 / (1 + exp(-self._odds - CAREFUL)))
 
-    def _name(self, link: float | None, witness: float) -> None:
+    def _name(self, link: float | None) -> None:
         """Decide on the names: the forward algorithm (Rabiner 1989, III A) for two states.
 
         The network has the names right, or the other way round. ``link`` is the log-odds that its hands lie where those
         of the same name were, and so carries what was known of the names over to its own; that it is mostly right
-        (`NAMED`) comes to it, and what a ``witness`` says. A frame whose hands cannot be told (None) changes nothing.
+        (`NAMED`) comes to it. A frame whose hands cannot be told (None) changes nothing.
         """
         if not self._present.any():
             self._odds, self._crossed = FIRST_NAMED, False
         if link is None:
             return
         crossed = link < 0
-        right = 2 * atanh(tanh(self._odds / 2) * tanh(link / 2)) + NAMED + witness
+        right = 2 * atanh(tanh(self._odds / 2) * tanh(link / 2)) + NAMED
         self._odds = -right if crossed else right
-        if self._odds < -RENAMED_AT:
-            self._odds, crossed = -self._odds, not crossed
-            self._present, self._frames = self._present[::-1].copy(), self._frames[::-1].copy()
-            self._away, self._joints_px = self._away[::-1].copy(), self._joints_px[::-1].copy()
-            self._double = None if self._double is None else 1 - self._double
-        self._crossed = crossed
+        self._crossed = crossed ^ self._rename()
+
+    def _rename(self) -> bool:
+        """Exchange the names if they are believed to be the wrong ones; answers whether they were."""
+        if self._odds >= -RENAMED_AT:
+            return False
+        self._odds = -self._odds
+        self._present, self._frames = self._present[::-1].copy(), self._frames[::-1].copy()
+        self._away, self._joints_px = self._away[::-1].copy(), self._joints_px[::-1].copy()
+        self._double = None if self._double is None else 1 - self._double
+        return True
 
     def _kept(self, joints_px: np.ndarray, seen: np.ndarray) -> float | None:
         """Log-odds that the hands seen lie where their own side was, not the other; None if that cannot be told."""
@@ -192,11 +195,6 @@ def kept(joints_px: np.ndarray, last_px: np.ndarray, seen: np.ndarray) -> float:
     from_middle_px = joints_px - last_px.mean(axis=0)
     now_px = np.subtract(*joints_px) if seen.all() else 2 * (from_middle_px[0] if seen[0] else -from_middle_px[1])
     return float((now_px * np.subtract(*last_px)).sum(axis=-1).mean()) / size_px**2
-
-
-def witness(joints_px: np.ndarray, witness_px: np.ndarray) -> float:
-    """Log-odds that two hands (2, 21, 2) have their right names, by those that a witness (42, 2) gives them."""
-    return UNPROMPTED * tanh(KEPT * kept(witness_px.reshape(joints_px.shape), joints_px, np.ones(2, bool)) / 2)
 
 
 def onto(joints_px: np.ndarray) -> bool:

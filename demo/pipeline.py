@@ -94,7 +94,7 @@ class Underway:
     detections: tuple[Detection, ...]  # of the landmarker, where they stand in this frame
     prior: Prior | None  # those of them that were not lost, in the crop around all hands
     looks: tuple[Look, ...]  # what waits for the network: of one crop or of each hand's own; none without hands
-    unprompted: Callable[[], Prediction] | None = None  # waits for its answer to the one crop without the prior
+    unprompted: Look | None = None  # the one crop without the prior; it is answered before the next frame's looks
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -122,7 +122,8 @@ class Pipeline:
         self._calm = False
         self._guesses: tuple[Guess, ...] = ()
         self._settled_ns = 0
-        self._prompted = 0  # frames since it was last asked without the prior
+        self._prompted = 0  # frames since the network was last asked without the prior
+        self._unheard: Look | None = None  # what it was asked so in the last frame
 
     @property
     def loaded(self) -> Loaded:
@@ -200,7 +201,9 @@ class Pipeline:
             given = [self._given(frame.image, square, approached.followed) for square in own] or [around]
         with timings.stage("predict"):  # only what the loop waits for counts, here and in `settle`
             looks = tuple(Look(one.image_from_crop, self.backend.start(one.crop, one.prior)) for one in given)
-            unprompted = self.backend.start(around.crop, None) if self._asks(around.prior, own) else None
+            unprompted = None
+            if self._asks(around.prior, own):
+                unprompted = Look(around.image_from_crop, self.backend.start(around.crop, None))
         return Underway(
             frame, settings, timings, K, origin, around.image_from_crop, detections, around.prior, looks, unprompted
         )
@@ -223,19 +226,18 @@ class Pipeline:
 
     def settle(self, underway: Underway) -> Settled:
         """Wait for the network, decide on the sides and follow the hands. Frames settle in the order of their time."""
+        heard, self._unheard = self._unheard, underway.unprompted
         if underway.image_from_crop is None:
             return Settled(underway, None, np.zeros(2, bool))
         with underway.timings.stage("predict"):
             answer = answer_of(underway.looks, underway.image_from_crop, underway.K)
-            unprompted = None if underway.unprompted is None else underway.unprompted()
         with underway.timings.stage("track"):
             answer = replace(answer, prediction=self._recalled(answer.prediction, underway))
             prediction = answer.prediction
             joints_px = apply_affine(underway.image_from_crop, prediction.joints_2p5d[:, :2])
-            witness_px = None
-            if unprompted is not None and (unprompted.handedness >= 0.5).all():
-                witness_px = apply_affine(underway.image_from_crop, unprompted.joints_2p5d[:, :2])
-            decision = self._handedness(joints_px, prediction.handedness, prediction.confidence, witness_px)
+            if heard is not None and ((witness := heard.answer()).handedness >= 0.5).all():
+                self._handedness.hear(apply_affine(heard.image_from_crop, witness.joints_2p5d[:, :2]))
+            decision = self._handedness(joints_px, prediction.handedness, prediction.confidence)
             if decision.swapped:
                 answer, joints_px = with_sides_swapped(answer), joints_px[mirrored_joints()]
                 prediction = answer.prediction
@@ -247,7 +249,7 @@ class Pipeline:
                 Guess(side, joints_px[at]) for (side, at), there in zip(_HANDS, decision.present, strict=True) if there
             )
             if not self._tracker.tracking:
-                self._handedness, self._guesses = Handedness(), ()
+                self._handedness, self._guesses, self._unheard = Handedness(), (), None
             self._settled_ns = underway.frame.time_ns
         return Settled(underway, answer, decision.present, decision.named)
 

@@ -105,9 +105,13 @@ def test_names_get_surer_with_each_frame_and_are_doubted_in_a_flip_until_it_is_b
 def test_a_witness_that_agrees_makes_names_surer_and_one_that_does_not_changes_them() -> None:
     both, exchanged = joints(RIGHT_AT, LEFT_AT), joints(LEFT_AT, RIGHT_AT)
     alone, agreeing, contradicted = tracked(), tracked(), tracked(confirmed=20)
-    assert agreeing(both, np.array(BOTH), SURE, both).named > alone(both, np.array(BOTH), SURE).named
+    agreeing.hear(both)
     assert agreeing.sure and contradicted.sure and not alone.sure
-    told = [contradicted(both, np.array(BOTH), SURE, exchanged) for _ in range(20)]
+    assert agreeing(both, np.array(BOTH), SURE).named > alone(both, np.array(BOTH), SURE).named
+    told = []
+    for _ in range(20):
+        contradicted.hear(exchanged if not told or not told[-1].swapped else both[np.r_[21:42, :21]])
+        told.append(contradicted(both, np.array(BOTH), SURE))
     swapped = [decision.swapped for decision in told]
     assert swapped == sorted(swapped) and not swapped[0] and swapped[-1]
     assert told[0].named > told[1].named
@@ -118,7 +122,8 @@ def test_a_witness_whose_hands_lie_on_each_other_says_nothing() -> None:
     both, alike = joints(RIGHT_AT, LEFT_AT), joints(RIGHT_AT, RIGHT_AT)
     without, with_it = tracked(), tracked()
     for _ in range(10):
-        assert with_it(both, np.array(BOTH), SURE, alike).named == without(both, np.array(BOTH), SURE).named
+        with_it.hear(alike)
+        assert with_it(both, np.array(BOTH), SURE).named == without(both, np.array(BOTH), SURE).named
 
 
 def test_palm_on_palm_the_wrists_tell_a_flip() -> None:
