@@ -39,7 +39,7 @@ KEPT, SUREST = 15.0, 4.0
 #: `assets/digit-lite.history.md`).
 FIRST_NAMED, NAMED = 1.5, 0.45
 #: Log-odds beyond which other names are believed to be the right ones: the higher, the more seldom hands change them,
-#: and the later wrong ones are put right (the last table in `assets/digit-lite.history.md`).
+#: and the later wrong ones are put right ("A witness that was not told" in `assets/digit-lite.history.md`).
 RENAMED_AT = 2.8
 #: Log-odds for or against the names, at most, of an answer that no landmarks were told to. Landmarks of hands that rub
 #: often have the wrong names, and the network mostly repeats them: of the wash clips' frames it names 79 % rightly when

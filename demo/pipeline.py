@@ -124,6 +124,8 @@ class Pipeline:
         self._settled_ns = 0
         self._prompted = 0  # frames since the network was last asked without the prior
         self._unheard: Look | None = None  # what it was asked so in the last frame
+        self._told: Prediction | None = None  # and what it answered there when told
+        self._heeds = True  # the network's answer depends on the prior, as far as is known
 
     @property
     def loaded(self) -> Loaded:
@@ -210,7 +212,7 @@ class Pipeline:
 
     def _asks(self, prior: Prior | None, own: Sequence[np.ndarray]) -> bool:
         """Whether this is a frame in which the network is asked without the prior as well."""
-        if own or len(self._guesses) < len(SIDES) or prior is None or not prior.any():
+        if not self._heeds or own or len(self._guesses) < len(SIDES) or prior is None or not prior.any():
             return False
         self._prompted += 1
         if self._prompted < (SURE_ASKED_EVERY if self._handedness.sure else ASKED_EVERY):
@@ -231,12 +233,16 @@ class Pipeline:
             return Settled(underway, None, np.zeros(2, bool))
         with underway.timings.stage("predict"):
             answer = answer_of(underway.looks, underway.image_from_crop, underway.K)
+            told, self._told = self._told, answer.prediction
         with underway.timings.stage("track"):
             answer = replace(answer, prediction=self._recalled(answer.prediction, underway))
             prediction = answer.prediction
             joints_px = apply_affine(underway.image_from_crop, prediction.joints_2p5d[:, :2])
-            if heard is not None and ((witness := heard.answer()).handedness >= 0.5).all():
-                self._handedness.hear(apply_affine(heard.image_from_crop, witness.joints_2p5d[:, :2]))
+            if heard is not None and told is not None:
+                witness = heard.answer()
+                self._heeds = not np.array_equal(witness.joints_2p5d, told.joints_2p5d)
+                if self._heeds and (witness.handedness >= 0.5).all():
+                    self._handedness.hear(apply_affine(heard.image_from_crop, witness.joints_2p5d[:, :2]))
             decision = self._handedness(joints_px, prediction.handedness, prediction.confidence)
             if decision.swapped:
                 answer, joints_px = with_sides_swapped(answer), joints_px[mirrored_joints()]

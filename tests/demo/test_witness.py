@@ -24,11 +24,17 @@ def frame(index: int, **centres: tuple[float, float]) -> Frame:
 
 
 class Asked(ColourBackend):
-    """Remembers in what order it was asked with the landmarker's hands and without."""
+    """Remembers in what order it was asked with the landmarker's hands and without; ``heeds`` them by a thousandth."""
 
-    def __init__(self) -> None:
+    def __init__(self, heeds: bool = True) -> None:
         super().__init__()
         self.told: list[bool] = []
+        self.heeds = heeds
+
+    def __call__(self, crop: np.ndarray, prior: np.ndarray | None = None) -> Prediction:
+        prediction = super().__call__(crop, prior)
+        moved = 1e-3 if self.heeds and prior is not None else 0.0
+        return replace(prediction, joints_2p5d=prediction.joints_2p5d + np.float32(moved))
 
     def start(self, crop: np.ndarray, prior: np.ndarray | None = None) -> Callable[[], Prediction]:
         self.told.append(prior is not None)
@@ -51,6 +57,14 @@ def test_of_two_hands_in_one_crop_the_network_is_asked_now_and_then_without_the_
     for i in range(80, 120):
         pipeline(frame(i, right=RIGHT, left=NEAR))
     assert backend.told == [True] * 40 + [False] * 40
+
+
+def test_a_network_that_takes_no_landmarks_is_asked_once_and_is_no_witness_of_its_own() -> None:
+    backend = Asked(heeds=False)
+    pipeline = Pipeline(Settings(), backend, InTurn(ColourDetector()))
+    for i in range(40):
+        pipeline(frame(i, right=RIGHT, left=NEAR))
+    assert backend.told.count(False) == 1
 
 
 class Misnaming(ColourDetector):
